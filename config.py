@@ -1,0 +1,480 @@
+"""Every setting of the program, read once from the environment.
+
+Nothing else reads the environment. `Settings.from_env()` builds the one frozen object that is handed to whoever needs
+it; `python -m config` explains every setting. A setting is one field below: its environment name is `HALFHOUR_` and
+the field's name in capitals, its unit stands in square brackets at the end of its docstring.
+"""
+
+from __future__ import annotations
+
+import difflib
+import ipaddress
+import os
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, Self, get_args
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+
+from config_values import (
+    PROJECT_DIR,
+    ApiKeys,
+    ConfiguredKey,
+    DatabaseUrl,
+    Folder,
+    Instant,
+    Slug,
+    Slugs,
+    Url,
+    Words,
+    default_database,
+    default_region,
+)
+from models.domain.errors import HalfhourError
+from models.domain.regions import REGIONS
+
+__all__ = [
+    "ConfiguredKey",
+    "InvalidSettings",
+    "Settings",
+    "bind_problem",
+    "is_loopback",
+    "kappa_of_weights",
+]
+
+PREFIX = "HALFHOUR_"
+"""First letters of every environment name that is ours."""
+
+PLAIN_NAMES = frozenset(
+    {
+        "CACHE_TTL_SECONDS",
+        "ENABLED_REGIONS",
+        "DEFAULT_REGION",
+        "ELEXON_API_KEY",
+        "SHEFFIELD_SOLAR_API_KEY",
+    }
+)
+"""Settings that are also accepted without our prefix; the prefixed name wins."""
+
+NOT_SETTINGS = re.compile(r"HALFHOUR_(SHARED_DIR|TEST_[A-Z0-9_]+)")
+"""Names with our prefix that only the test suite reads."""
+
+REFERENCE_PRICE_GBP_PER_KWH = 0.20
+"""Price that turns weights into money, fixed by the design. [£/kWh]"""
+
+REFERENCE_CARBON_KG_PER_KWH = 0.15
+"""Carbon intensity that turns weights into money, fixed by the design. [kg/kWh]"""
+
+HIGHEST_KAPPA_GBP_PER_KG = 10.0
+"""Upper end of the value of carbon, also for a cost weight of 0. [£/kg]"""
+
+HIGHEST_INTENSITY_KG_PER_KWH = 0.650
+"""Carbon intensity no half-hour of the GB grid reaches; used by the start-up check. [kg/kWh]"""
+
+
+class InvalidSettings(HalfhourError):
+    """The environment cannot be used; the text names every bad setting, its range and its cure."""
+
+    def __init__(self, problems: list[str]) -> None:
+        """Store one sentence a problem."""
+        super().__init__("the settings cannot be used:\n" + "\n".join(f"  - {p}" for p in problems))
+        self.problems = problems
+
+
+class Given(NamedTuple):
+    """What the environment says about one setting."""
+
+    name: str
+    """Environment name as it was written."""
+    text: str
+    origin: str
+    """`environment` or `.env`."""
+
+
+class _Group(BaseModel):
+    """A group of settings; groups are only for reading, `Settings` holds all of them flat."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        validate_default=True,
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+        populate_by_name=True,
+    )
+
+
+class Serving(_Group):
+    """Serving: where the program listens and who may use it."""
+
+    bind: Annotated[
+        str,
+        Field(pattern=r"^[\w.:\[\]-]+$", json_schema_extra={"allowed": "a host name or address"}),
+    ] = "127.0.0.1"
+    """Address to listen on. Anything but loopback needs an API key."""
+    port: Annotated[int, Field(ge=1, le=65535)] = 5000
+    """TCP port to listen on."""
+    web_workers: Annotated[int, Field(ge=1, le=64)] = 2
+    """Worker processes under gunicorn."""
+    web_threads: Annotated[int, Field(ge=1, le=256)] = 8
+    """Threads in each gunicorn worker."""
+    api_keys: ApiKeys = ()
+    """Keys that may call the API: `key` (owner `local`, role operator) or `owner:role:key` with role submitter, operator
+    or auditor, comma-separated. More keys come from `flask keys create`."""
+    secret_key: Annotated[SecretStr | None, Field(min_length=16)] = None
+    """Signs session cookies. Without it one is made at first start and kept in the data folder."""
+    session_hours: Annotated[float, Field(gt=0, le=720)] = 12.0
+    """How long a sign-in lasts. [h]"""
+    https: bool = False
+    """Whether the app is reached over TLS only: cookies are marked Secure and browsers told to stay on TLS."""
+    trusted_proxies: Annotated[int, Field(ge=0, le=10)] = 0
+    """Reverse proxies in front whose X-Forwarded headers are believed. With one, always use API keys."""
+    allowed_hosts: Annotated[
+        Words, Field(json_schema_extra={"allowed": "host names, comma-separated"})
+    ] = ()
+    """Host names that are answered where keys exist; without any, all are."""
+    max_body_bytes: Annotated[int, Field(ge=1024, le=16_777_216)] = 1_048_576
+    """Largest request body taken; a larger one is answered 413. [B]"""
+    rate_limit_per_minute: Annotated[int, Field(ge=0, le=1_000_000)] = 6000
+    """Requests one key or address may make in a minute; 0 switches the limit off. [1/min]"""
+    schedule_wait_seconds: Annotated[float, Field(ge=0, le=600)] = 30.0
+    """How long a scheduling request waits for its plan before it is answered 202. [s]"""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """Least severe message written to the program's log on standard error."""
+
+
+class Keeping(_Group):
+    """Keeping: where the program writes."""
+
+    data_dir: Folder = Path("data/var")
+    """Folder of the cache, forecast archives and the default database."""
+    logs_dir: Folder = Path("logs")
+    """Folder of the decision audit log."""
+    database_url: Annotated[DatabaseUrl, Field(default_factory=default_database)]
+    """Database address, SQLite or PostgreSQL."""
+
+
+class Grid(_Group):
+    """Grid data: where carbon and prices come from."""
+
+    grid_source: Literal["live", "replay", "simulated", "auto"] = "auto"
+    """Where carbon and prices come from; `auto` is live, and simulated under a banner until a provider has answered."""
+    replay_dir: Annotated[Folder | None, Field(json_schema_extra={"allowed": "a folder"})] = None
+    """Folder with signals.parquet or signals.csv, for the replay source."""
+    clock: Annotated[
+        Instant | None,
+        Field(json_schema_extra={"allowed": "an RFC 3339 time such as 2026-11-21T18:00:00Z"}),
+    ] = None
+    """Instant at which the program's clock starts; bars executors and outside trade."""
+    clock_rate: Annotated[float, Field(gt=0, le=100_000)] = 1.0
+    """Seconds of the program's clock in a second of system time; needs the clock setting."""
+    carbon_intensity_url: Url = "https://api.carbonintensity.org.uk"
+    """Base address of the Carbon Intensity API."""
+    octopus_url: Url = "https://api.octopus.energy/v1"
+    """Base address of the Octopus Energy API, version path included."""
+    octopus_product: Annotated[
+        str | None,
+        Field(pattern=r"^[A-Z0-9-]+$", json_schema_extra={"allowed": "a product code in capitals"}),
+    ] = None
+    """Agile product code to use instead of the newest one found."""
+    contact: Annotated[
+        str,
+        Field(
+            pattern=r"^[\x20-\x7e]{0,200}$",
+            json_schema_extra={"allowed": "plain text of at most 200 characters"},
+        ),
+    ] = ""
+    """Address or page that providers may write to; sent in the User-Agent."""
+    http_connect_timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 3.05
+    """Longest wait for a connection to a provider. [s]"""
+    http_read_timeout_seconds: Annotated[float, Field(gt=0, le=300)] = 15.0
+    """Longest wait for bytes from a provider. [s]"""
+    http_retries: Annotated[int, Field(ge=0, le=10)] = 3
+    """Repeats of a failed GET, with backoff."""
+    http_requests_per_minute: Annotated[int, Field(ge=1, le=6000)] = 60
+    """Most requests sent to one provider in a minute. [1/min]"""
+    breaker_failures: Annotated[int, Field(ge=1, le=100)] = 5
+    """Failures in a row after which a provider is left alone for a while."""
+    breaker_open_seconds: Annotated[float, Field(gt=0, le=86_400)] = 60.0
+    """How long a failing provider is left alone. [s]"""
+    cache_ttl_seconds: Annotated[int, Field(ge=0, le=86_400)] = 1500
+    """Age up to which a fetched forecast counts as in date. [s]"""
+    carbon_stale_hours: Annotated[float, Field(gt=0, le=168)] = 48.0
+    """Age up to which an old carbon forecast is still used, labelled stale. [h]"""
+    enabled_regions: Slugs = tuple(REGIONS)
+    """Regions that are fetched and offered."""
+    default_region: Annotated[
+        Slug,
+        Field(
+            default_factory=default_region,
+            json_schema_extra={"allowed": "one of the enabled regions", "shown": "london"},
+        ),
+    ]
+    """Region taken where nobody named one."""
+    elexon_api_key: SecretStr | None = None
+    """Reserved for the Elexon client; the open endpoints need none."""
+    sheffield_solar_api_key: SecretStr | None = None
+    """Reserved for the PV_Live client; the open endpoints need none."""
+
+
+class Planning(_Group):
+    """Planning: what matters, what is forbidden and how often plans are made."""
+
+    carbon_price_override_gbp_per_tonne: Annotated[
+        float | None, Field(ge=0, le=10_000, alias="carbon_price_gbp_per_tonne")
+    ] = None
+    """Value of carbon; set, it replaces the weights. [£/t]"""
+    weight_carbon: Annotated[float, Field(ge=0, le=1)] = 0.6
+    """Weight of carbon; only its ratio to the cost weight matters."""
+    weight_cost: Annotated[float, Field(ge=0, le=1)] = 0.3
+    """Weight of cost; 0 means the highest value of carbon, £10,000/t."""
+    weight_deadline: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """Weight of finishing early; the price of a waiting hour is proportional to it."""
+    min_saving_percent: Annotated[float, Field(ge=0, le=100)] = 5.0
+    """A job waits only if its objective falls by at least this much. [%]"""
+    unserved_gbp_per_kwh: Annotated[float, Field(gt=0, le=10_000)] = 20.0
+    """Price of leaving a job of low priority unserved (twice, four and eight times that for higher ones). [£/kWh]"""
+    price_cap_gbp_per_kwh: Annotated[float, Field(gt=0, le=100)] = 1.0
+    """Highest price the tariff can reach; used by the start-up check. [£/kWh]"""
+    churn_gbp_per_kwh: Annotated[float, Field(ge=0, le=100)] = 0.005
+    """Price of moving work that was already planned. [£/kWh]"""
+    freeze_minutes: Annotated[int, Field(ge=0, le=1440)] = 5
+    """Work starting within this time is not moved. [min]"""
+    freeze_executor_minutes: Annotated[int, Field(ge=0, le=1440)] = 60
+    """The same for work handed to an executor or held by a contract. [min]"""
+    fleet_carbon_budget_kg_per_day: Annotated[float | None, Field(gt=0, le=1_000_000_000)] = None
+    """Most carbon all planned work may cause in a London day. [kg/day]"""
+    loop_seconds: Annotated[float, Field(ge=1, le=3600)] = 20.0
+    """Pause between two rounds of the loop that refreshes, re-plans and writes the log. [s]"""
+    lease_seconds: Annotated[float, Field(ge=5, le=3600)] = 90.0
+    """How long the loop's lease lasts unrenewed before another process takes over. [s]"""
+
+
+class Money(_Group):
+    """Money: tax on prices."""
+
+    prices_include_vat: bool = False
+    """Whether plans, price caps and reports include VAT."""
+    customer_class: Literal["domestic", "business"] = "domestic"
+    """Whose VAT rates apply."""
+
+
+GROUPS: tuple[type[_Group], ...] = (Serving, Keeping, Grid, Planning, Money)
+"""Groups of settings in the order in which they are explained."""
+
+
+class Settings(Money, Planning, Grid, Keeping, Serving):
+    """Every setting, checked and frozen. Build it with `from_env`, or by keyword in a test."""
+
+    @classmethod
+    def from_env(cls, mapping: Mapping[str, str] | None = None) -> Self:
+        """Read the settings.
+
+        Args:
+            mapping: Names and texts; without it the process environment over the `.env` file beside this module.
+
+        Raises:
+            InvalidSettings: If a name with our prefix is unknown or a value cannot be used.
+        """
+        given = read(mapping)
+        try:
+            return cls.model_validate({field: found.text.strip() for field, found in given.items()})
+        except ValidationError as error:
+            raise InvalidSettings(_problems(error, given)) from None
+
+    @property
+    def kappa_gbp_per_kg(self) -> float:
+        """Return κ, the value of carbon, at most 10. [£/kg]
+
+        Source: docs/architecture.md, "Objective".
+        """
+        if self.carbon_price_override_gbp_per_tonne is not None:
+            return self.carbon_price_override_gbp_per_tonne / 1000
+        return kappa_of_weights(self.weight_carbon, self.weight_cost)
+
+    @property
+    def carbon_price_gbp_per_tonne(self) -> float:
+        """Return the value of carbon as pages print it. [£/t]"""
+        return self.kappa_gbp_per_kg * 1000
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        """Refuse values that are fine alone and wrong together."""
+        worst = self.price_cap_gbp_per_kwh + self.kappa_gbp_per_kg * HIGHEST_INTENSITY_KG_PER_KWH
+        wrong = {
+            f"HALFHOUR_UNSERVED_GBP_PER_KWH={self.unserved_gbp_per_kwh:g} is not above the worst price of energy, "
+            f"{worst:.2f} £/kWh (price cap plus the value of carbon at 650 g/kWh), so jobs would be refused for cost; "
+            "raise it": self.unserved_gbp_per_kwh <= worst,
+            "HALFHOUR_GRID_SOURCE=replay needs HALFHOUR_REPLAY_DIR, the folder with signals.parquet or signals.csv": (
+                self.grid_source == "replay" and self.replay_dir is None
+            ),
+            f"HALFHOUR_REPLAY_DIR={self.replay_dir} is not a folder; name an existing one": (
+                self.replay_dir is not None and not self.replay_dir.is_dir()
+            ),
+            f"HALFHOUR_CLOCK_RATE={self.clock_rate:g} has no effect without HALFHOUR_CLOCK; set that too": (
+                self.clock is None and self.clock_rate != 1
+            ),
+            f"DEFAULT_REGION={self.default_region} is not among ENABLED_REGIONS; add it there or choose another": (
+                self.default_region not in self.enabled_regions
+            ),
+            "HALFHOUR_WEIGHT_CARBON and HALFHOUR_WEIGHT_COST are both 0, which says nothing; raise one of them": (
+                self.weight_carbon == self.weight_cost == 0
+            ),
+            f"HALFHOUR_LEASE_SECONDS={self.lease_seconds:g} must be at least twice HALFHOUR_LOOP_SECONDS="
+            f"{self.loop_seconds:g}; raise it, or the lease runs out between rounds": (
+                self.lease_seconds < 2 * self.loop_seconds
+            ),
+        }
+        found = [sentence for sentence, is_wrong in wrong.items() if is_wrong]
+        if found:
+            raise ValueError("\n".join(found))
+        return self
+
+
+def kappa_of_weights(weight_carbon: float, weight_cost: float) -> float:
+    """Return the value of carbon that two weights stand for, at most 10. [£/kg]
+
+    Args:
+        weight_carbon: Weight of carbon, >= 0.
+        weight_cost: Weight of cost, >= 0; with 0 any carbon weight means the highest value.
+    """
+    if weight_carbon == 0:
+        return 0.0
+    if weight_cost == 0:
+        return HIGHEST_KAPPA_GBP_PER_KG
+    reference = REFERENCE_PRICE_GBP_PER_KWH / REFERENCE_CARBON_KG_PER_KWH
+    return min(weight_carbon / weight_cost * reference, HIGHEST_KAPPA_GBP_PER_KG)
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether an address or host name can only be reached from this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def bind_problem(bind: str, *, has_keys: bool) -> str | None:
+    """Return why the program must not listen on an address, or None if it may.
+
+    Args:
+        bind: Address to listen on.
+        has_keys: Whether an API key exists in the settings or in the database.
+    """
+    if has_keys or is_loopback(bind):
+        return None
+    return (
+        f"refusing to listen on {bind}: without an API key anybody who reaches that address could use the program. "
+        "Make a key with `flask keys create`, or set HALFHOUR_API_KEYS, or listen on 127.0.0.1."
+    )
+
+
+# ------------------------------------------------------------------ reading
+def env_name(name: str) -> str:
+    """Return the environment name of a field."""
+    return PREFIX + (Settings.model_fields[name].alias or name).upper()
+
+
+def is_secret(name: str) -> bool:
+    """Return whether a field's value must not be printed."""
+    field = Settings.model_fields[name]
+    return "SecretStr" in str(field.annotation) or bool(field_notes(field).get("secret"))
+
+
+def field_notes(field: FieldInfo) -> dict[str, Any]:
+    """Return what a field says about itself beyond its type: `allowed`, `shown`, `secret`."""
+    return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+
+
+def allowed_text(name: str) -> str:
+    """Return the range or set of a field's values in words."""
+    field = Settings.model_fields[name]
+    notes = field_notes(field)
+    if "allowed" in notes:
+        return str(notes["allowed"])
+    kinds = [k for k in (get_args(field.annotation) or (field.annotation,)) if k is not type(None)]
+    if all(isinstance(kind, str) for kind in kinds):
+        return " | ".join(str(kind) for kind in kinds)
+    words = {bool: "0 or 1", int: "a whole number", float: "a number", Path: "a folder"}
+    word = next((words[kind] for kind in kinds if kind in words), "text")
+    signs = {
+        "gt": "above",
+        "ge": "from",
+        "le": "up to",
+        "min_length": "at least",
+        "pattern": "like",
+    }
+    parts = [word]
+    for limit in field.metadata:
+        for sign, sign_word in signs.items():
+            bound = getattr(limit, sign, None)
+            if bound is not None:
+                unit = " characters" if sign == "min_length" else ""
+                parts.append(
+                    f"{sign_word} {bound if isinstance(bound, str) else f'{bound:,}'}{unit}"
+                )
+    return " ".join(parts)
+
+
+def read(mapping: Mapping[str, str] | None = None) -> dict[str, Given]:
+    """Return by field what the environment says; blank text means not set.
+
+    Args:
+        mapping: As for `Settings.from_env`.
+
+    Raises:
+        InvalidSettings: If a name with our prefix is not a setting; each sentence names the nearest one.
+    """
+    if mapping is None:
+        file = {k: v or "" for k, v in dotenv_values(PROJECT_DIR / ".env").items()}
+        layers = [(".env", file), ("environment", dict(os.environ))]
+    else:
+        layers = [("environment", dict(mapping))]
+    fields = {env_name(name): name for name in Settings.model_fields}
+    found: dict[str, Given] = {}
+    unknown: list[str] = []
+    for origin, names in layers:
+        for plain in sorted(PLAIN_NAMES & names.keys()):
+            found[fields[PREFIX + plain]] = Given(plain, names[plain], origin)
+        for full in sorted(n for n in names if n.startswith(PREFIX)):
+            if full in fields:
+                found[fields[full]] = Given(full, names[full], origin)
+            elif not NOT_SETTINGS.fullmatch(full):
+                near = difflib.get_close_matches(full, fields, 1, cutoff=0)
+                unknown.append(f"{full} is not a setting; did you mean {near[0]}?")
+    if unknown:
+        raise InvalidSettings(unknown)
+    return {field: given for field, given in found.items() if given.text.strip()}
+
+
+def _problems(error: ValidationError, given: dict[str, Given]) -> list[str]:
+    """Turn pydantic's report into sentences with name, value, allowed range and cure."""
+    problems: list[str] = []
+    for item in error.errors(include_url=False, include_context=False, include_input=False):
+        if item["type"] == "default_factory_not_called":
+            continue
+        message = item["msg"].removeprefix("Value error, ")
+        if not item["loc"]:
+            problems.extend(message.split("\n"))
+            continue
+        first = item["loc"][0]
+        name = next(n for n, f in Settings.model_fields.items() if first in (n, f.alias))
+        text = "***" if is_secret(name) else given[name].text
+        problems.append(
+            f"{given[name].name}={text}: {message[0].lower()}{message[1:]}; "
+            f"allowed: {allowed_text(name)}; change it, or remove it to use the default"
+        )
+    return list(dict.fromkeys(problems))
+
+
+if __name__ == "__main__":
+    from scripts.explain_settings import main
+
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""Chores of the project: settings page, vendored assets, documentation checks."""

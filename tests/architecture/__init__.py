@@ -1,0 +1,1 @@
+"""Checks of the tree itself: import rules, settings, locks, templates."""
