@@ -1,0 +1,1 @@
+"""Words of the field: time, regions, jobs, assets, signals, plans, decisions, ports and errors. No I/O."""
