@@ -1,0 +1,1 @@
+"""The parties that agree a plan: Job Agent, Energy Agent, Policy Agent, and the scheduler that chairs."""

@@ -1,0 +1,273 @@
+"""Turns options into placements with their cost, provenance and alternatives."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from models.domain.job import Job
+from models.domain.plan import Baseline, Blocked, Explanation, Placement, Savings, Segment
+from models.domain.regions import admits
+from models.domain.signal import (
+    QUALITY_ORDER,
+    IntArray,
+    Quality,
+    RegionSignals,
+    SignalSeries,
+    ValueKind,
+)
+from models.domain.time import SLOT
+from models.optimise.award import Assignment
+from models.optimise.options import Closed, JobOptions
+from models.optimise.table import BoolArray, PricedTable
+
+WRITTEN_OPTIONS = 5
+"""How many of the best options are written out in an explanation."""
+
+HIGHEST_FLIP_GBP_PER_TONNE = 10_000.0
+"""Values of carbon above this are not looked at for a flip (κ is capped at 10 £/kg)."""
+
+
+@dataclass(frozen=True)
+class Describer:
+    """Knows how well each half-hour of each asset is known."""
+
+    table: PricedTable
+    kappa_gbp_per_kg: float
+    estimated: BoolArray
+    """Shape (assets, slots): carbon or price is an own estimate."""
+    quality: IntArray
+    """Shape (assets, slots): position in `QUALITY_ORDER` of the worse of carbon and price."""
+
+    @classmethod
+    def of(
+        cls, table: PricedTable, signals: Mapping[str, RegionSignals], kappa_gbp_per_kg: float
+    ) -> Describer:
+        """Lay out quality and estimates as arrays."""
+        estimated = np.zeros(table.room_kw.shape, dtype=np.bool_)
+        quality = np.zeros(table.room_kw.shape, dtype=np.int64)
+        for row, asset in enumerate(table.assets):
+            for series in (signals[asset.region].carbon, signals[asset.region].price):
+                ranks, guesses = _series_quality(series.over(table.horizon))
+                quality[row] = np.maximum(quality[row], ranks)
+                estimated[row] |= guesses
+        return cls(table, kappa_gbp_per_kg, estimated, quality)
+
+    def placement(self, mine: JobOptions, pick: int) -> Placement:
+        """Return one option as a placement."""
+        row, start = int(mine.asset_row[pick]), int(mine.start[pick])
+        return self._place(
+            mine.job,
+            row,
+            start,
+            float(mine.energy_kwh[pick]),
+            _known(mine.cost_gbp[pick]),
+            _known(mine.carbon_kg[pick]),
+            float(mine.delay_gbp[pick]),
+            float(mine.objective_gbp[pick]),
+        )
+
+    def baseline(self, job: Job) -> Baseline:
+        """Return the run on arrival, valued on the signals of this plan."""
+        row = self.table.index.get(job.asset_id)
+        if job.baseline_start is None or row is None:
+            reason = job.baseline_reason or f"cluster {job.asset_id} no longer exists"
+            return Baseline(None, reason)
+        start = self.table.horizon.index_of(job.baseline_start)
+        if start < 0 or start + job.slots > self.table.horizon.slots:
+            return Baseline(None, "its half-hours lie outside the signals of this plan")
+        energy = np.asarray(job.slot_energy_kwh()) * self.table.assets[row].pue
+        span = slice(start, start + job.slots)
+        cost = _known(float(self.table.price_gbp_per_kwh[row, span] @ energy))
+        carbon = _known(float(self.table.carbon_kg_per_kwh[row, span] @ energy))
+        worth = (cost or 0.0) + self.kappa_gbp_per_kg * (carbon or 0.0)
+        placed = self._place(job, row, start, float(energy.sum()), cost, carbon, 0.0, worth)
+        return Baseline(placed, None, self._breaches(job, placed))
+
+    def _breaches(self, job: Job, placed: Placement) -> tuple[str, ...]:
+        found = []
+        if not admits(job.allowed_regions, placed.region):
+            found.append("region")
+        mean_g, mean_gbp = placed.mean_carbon_g_per_kwh, placed.mean_price_gbp_per_kwh
+        if job.carbon_cap_g_per_kwh is not None and (mean_g or 0.0) > job.carbon_cap_g_per_kwh:
+            found.append("carbon_cap")
+        if job.max_price_gbp_per_kwh is not None and (mean_gbp or 0.0) > job.max_price_gbp_per_kwh:
+            found.append("max_price")
+        return tuple(found)
+
+    def _place(
+        self,
+        job: Job,
+        row: int,
+        start: int,
+        energy: float,
+        cost: float | None,
+        carbon: float | None,
+        delay: float,
+        objective: float,
+    ) -> Placement:
+        asset = self.table.assets[row]
+        span = slice(start, start + job.slots)
+        begins = self.table.horizon.start_of(start)
+        return Placement(
+            asset_id=asset.asset_id,
+            region=asset.region,
+            start=begins,
+            end=begins + job.duration,
+            segments=segments_of(job, begins),
+            energy_kwh=energy,
+            carbon_kg=carbon,
+            cost_gbp=cost,
+            mean_carbon_g_per_kwh=None if carbon is None else carbon / energy * 1000.0,
+            mean_price_gbp_per_kwh=None if cost is None else cost / energy,
+            estimated_share=float(self.estimated[row, span].mean()),
+            data_quality=QUALITY_ORDER[int(self.quality[row, span].max())],
+            delay_gbp=delay,
+            objective_gbp=None if cost is None and carbon is None else objective,
+        )
+
+    def explain(self, plan: Assignment, k: int, owner_only: str) -> Explanation:
+        """Return why job k got what it got: alternatives under the room the rest of the plan leaves."""
+        mine, pick = plan.options[k], int(plan.choice[k])
+        plan.lift(k)
+        free = plan.available(k)
+        blocked = self._blocked(plan, k, pick, free, owner_only)
+        plan.place(k, pick)
+        ranked = mine.ranking[free[mine.ranking]]
+        runner = next((int(r) for r in ranked if not _overlap(mine, int(r), pick)), None)
+        flip, direction = self._flip(mine, pick, runner)
+        return Explanation(
+            runner_up=None if runner is None else self.placement(mine, runner),
+            options_considered=mine.count,
+            best_options=tuple(self.placement(mine, int(r)) for r in ranked[:WRITTEN_OPTIONS]),
+            blocked=blocked,
+            flip_carbon_gbp_per_tonne=flip,
+            flip_direction=direction,
+            options_digest=digest_of(mine),
+            latest_start=self.table.horizon.start_of(mine.last_start),
+            waits_only_if_pays=mine.waits_only_if_pays,
+        )
+
+    def _blocked(
+        self, plan: Assignment, k: int, pick: int, free: BoolArray, owner: str
+    ) -> tuple[Blocked, ...]:
+        mine = plan.options[k]
+        gain = float(mine.objective_gbp[pick]) - mine.objective_gbp
+        better = (gain > 1e-6) & ~free & (mine.tier <= mine.tier[pick])
+        found = []
+        for code in (Closed.OPEN, Closed.CARBON_CAP, Closed.MAX_PRICE, Closed.POWER):
+            here = np.flatnonzero(better & (mine.closed == code))
+            if not here.size:
+                continue
+            top = int(here[np.argmax(gain[here])])
+            row, start = int(mine.asset_row[top]), int(mine.start[top])
+            shared = code is Closed.OPEN
+            found.append(
+                Blocked(
+                    rule="power" if shared else code.rule,
+                    count=int(here.size),
+                    best_start=self.table.horizon.start_of(start),
+                    best_asset_id=self.table.assets[row].asset_id,
+                    better_by_gbp=float(gain[top]),
+                    held_by=holders(plan, row, slice(start, start + mine.slots), k, owner)
+                    if shared
+                    else (),
+                )
+            )
+        return tuple(found)
+
+    def _flip(
+        self, mine: JobOptions, pick: int, runner: int | None
+    ) -> tuple[float | None, str | None]:
+        """Return the value of carbon at which the runner-up draws level, and on which side it wins."""
+        if runner is None:
+            return None, None
+        carbon = mine.carbon_kg[[pick, runner]]
+        money = (np.nan_to_num(mine.cost_gbp) + mine.delay_gbp + mine.churn_gbp)[[pick, runner]]
+        kg_more = float(carbon[1] - carbon[0])
+        if np.isnan(kg_more) or abs(kg_more) < 1e-9:
+            return None, None
+        level = float(money[0] - money[1]) / kg_more * 1000.0
+        if not 0.0 <= level <= HIGHEST_FLIP_GBP_PER_TONNE:
+            return None, None
+        return level, "below" if kg_more > 0 else "above"
+
+
+def _series_quality(series: SignalSeries) -> tuple[IntArray, BoolArray]:
+    """Return per slot the place in `QUALITY_ORDER` and whether it is an own estimate."""
+    none = QUALITY_ORDER.index(Quality.NONE)
+    rank_of = [QUALITY_ORDER.index(p.quality) for p in series.provenances] + [none]
+    guess_of = [p.kind is ValueKind.ESTIMATE for p in series.provenances] + [False]
+    return (
+        np.array(rank_of, dtype=np.int64)[series.provenance_index],
+        np.array(guess_of, dtype=np.bool_)[series.provenance_index],
+    )
+
+
+def _known(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def _overlap(mine: JobOptions, a: int, b: int) -> bool:
+    """Return whether two options overlap in time, wherever they run."""
+    return bool(abs(int(mine.start[a]) - int(mine.start[b])) < mine.slots)
+
+
+def segments_of(job: Job, begins: datetime) -> tuple[Segment, ...]:
+    """Return the run as stretches of constant power; the last ends with the job, to the minute."""
+    found: list[Segment] = []
+    finish = begins + job.duration
+    for n, kw in enumerate(job.slot_power_kw()):
+        start, end = begins + n * SLOT, min(begins + (n + 1) * SLOT, finish)
+        if found and found[-1].power_kw == kw:
+            found[-1] = Segment(found[-1].start, end, kw)
+        else:
+            found.append(Segment(start, end, kw))
+    return tuple(found)
+
+
+def holders(plan: Assignment, row: int, span: slice, k: int, owner: str) -> tuple[str, ...]:
+    """Return ids of the owner's jobs that hold power in a window."""
+    touching = np.flatnonzero(
+        (plan.row == row) & (plan.start < span.stop) & (plan.stop > span.start)
+    )
+    return tuple(
+        plan.options[int(o)].job.job_id
+        for o in touching
+        if o != k and plan.options[int(o)].job.owner == owner
+    )
+
+
+def savings_between(baseline: Placement | None, chosen: Placement) -> Savings:
+    """Return baseline minus plan; None where either side is unknown."""
+    if baseline is None:
+        return Savings(None, None, None, None, range_reason="there is no run on arrival to compare")
+    kg, kg_percent = _difference(baseline.carbon_kg, chosen.carbon_kg)
+    gbp, gbp_percent = _difference(baseline.cost_gbp, chosen.cost_gbp)
+    return Savings(kg, kg_percent, gbp, gbp_percent)
+
+
+def _difference(before: float | None, after: float | None) -> tuple[float | None, float | None]:
+    if before is None or after is None:
+        return None, None
+    percent = (before - after) / abs(before) * 100.0 if abs(before) > 1e-9 else None
+    return before - after, percent
+
+
+def digest_of(mine: JobOptions) -> str:
+    """Return a SHA-256 that binds every option of a job, written out or not."""
+    table = np.column_stack(
+        [
+            mine.asset_row.astype(np.float64),
+            mine.start.astype(np.float64),
+            np.round(np.nan_to_num(mine.cost_gbp, nan=-1e9), 6),
+            np.round(np.nan_to_num(mine.carbon_kg, nan=-1e9), 6),
+            np.round(mine.delay_gbp, 6),
+            mine.closed.astype(np.float64),
+        ]
+    )
+    return hashlib.sha256(np.ascontiguousarray(table).tobytes()).hexdigest()

@@ -1,0 +1,114 @@
+"""What each agent is allowed to see, and what a negotiation is made of. Everything an agent may know arrives here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from agents.policy import Policy
+from models.domain.asset import Asset
+from models.domain.job import Job
+from models.domain.plan import Award, Certificate, Deferral, Refusal
+from models.domain.signal import FloatArray, Quality, RegionSignals
+from models.domain.time import Horizon
+from models.optimise.award import Links
+from models.optimise.options import Incumbent, JobOptions, Weights
+from models.optimise.table import PricedTable
+
+from agents.messages import Message  # isort: skip
+
+
+@dataclass(frozen=True)
+class Held:
+    """Work that already holds power and is not up for planning: frozen, running, or somebody's hold."""
+
+    job_id: str
+    asset_id: str
+    first_slot: int
+    power_kw: tuple[float, ...]
+    end: datetime
+
+
+@dataclass(frozen=True)
+class Situation:
+    """The input of a negotiation: facts as of one instant, nothing fetched later.
+
+    Attributes:
+        negotiation_id: Names the negotiation; message ids derive from it.
+        now: The planning clock.
+        horizon: Half-hours of the table; may begin in the past so that baselines can be valued.
+        jobs: Jobs to be placed (not held by a user, not frozen), any order.
+        assets: Live assets of all owners.
+        signals: Per region, over the horizon.
+        held: Work that keeps its power.
+        incumbents: Present awards of `jobs`, by job id.
+        refused: Jobs refused before planning, with the reason.
+        deferred: Jobs left out for now, with the reason.
+        predecessor_ends: Job id → earliest start imposed by predecessors that are not in `jobs`.
+        vat_factor: Price multiplier per half-hour, shape (slots,); None: prices ex VAT.
+    """
+
+    negotiation_id: UUID
+    now: datetime
+    horizon: Horizon
+    jobs: tuple[Job, ...]
+    assets: tuple[Asset, ...]
+    signals: Mapping[str, RegionSignals]
+    policy: Policy
+    held: tuple[Held, ...] = ()
+    incumbents: Mapping[str, Incumbent] | None = None
+    refused: tuple[Refusal, ...] = ()
+    deferred: tuple[Deferral, ...] = ()
+    predecessor_ends: Mapping[str, datetime] | None = None
+    vat_factor: FloatArray | None = None
+
+
+@dataclass(frozen=True)
+class JobAgentView:
+    """One tenant's jobs, and the priced table."""
+
+    jobs: tuple[Job, ...]
+    table: PricedTable
+    weights: Weights
+    incumbents: Mapping[str, Incumbent]
+    releases: Mapping[str, datetime]
+    deadlines: Mapping[str, datetime]
+
+
+@dataclass(frozen=True)
+class EnergyAgentView:
+    """Assets, their signals and the power already held."""
+
+    assets: tuple[Asset, ...]
+    signals: Mapping[str, RegionSignals]
+    horizon: Horizon
+    first_open: int
+    held_kw: Mapping[str, FloatArray]
+    vat_factor: FloatArray | None
+
+
+@dataclass(frozen=True)
+class PolicyAgentView:
+    """The operator's policy and, once a plan is proposed, what to check it against."""
+
+    policy: Policy
+    table: PricedTable
+    options: tuple[JobOptions, ...] = ()
+    links: Links | None = None
+    choice: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a negotiation ended in."""
+
+    negotiation_id: UUID
+    awards: tuple[Award, ...]
+    refusals: tuple[Refusal, ...]
+    deferrals: tuple[Deferral, ...]
+    certificate: Certificate
+    messages: tuple[Message, ...]
+    data_quality: Quality
+    fleet_note: str = ""

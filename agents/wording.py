@@ -1,0 +1,110 @@
+"""Sentences for decisions, in London time and plain words. Numbers come in; nothing is computed here."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from models.domain.plan import Baseline, Explanation, Placement, Savings
+from models.domain.regions import REGIONS
+from models.domain.signal import Quality
+from models.domain.time import LONDON
+
+
+def when(instant: datetime) -> str:
+    """Return a London time such as `Sun 02:30`, with the offset on days when clocks change."""
+    local = instant.astimezone(LONDON)
+    text = local.strftime("%a %H:%M")
+    before = (local.replace(hour=0, minute=0)).utcoffset()
+    after = (local.replace(hour=23, minute=59)).utcoffset()
+    return text if before == after else f"{text} {local.tzname()}"
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """Return a number with so many significant digits, without an exponent."""
+    if value == 0:
+        return "0"
+    text = f"{value:.{digits}g}"
+    return f"{float(text):,.0f}" if "e" in text or abs(value) >= 10**digits else text
+
+
+def price_text(gbp_per_kwh: float) -> str:
+    """Return a price in pence; a negative one says who pays."""
+    pence = gbp_per_kwh * 100
+    return f"paid {-pence:.1f} p/kWh" if pence < 0 else f"{pence:.1f} p/kWh"
+
+
+def money_text(gbp: float) -> str:
+    """Return an amount in pounds and pence, minus sign first."""
+    sign = "−" if gbp < -0.004 else ""
+    return f"{sign}£{abs(gbp):,.2f}"
+
+
+def _difference(savings: Savings) -> str:
+    parts = []
+    if savings.cost_gbp is not None and abs(savings.cost_gbp) >= 0.005:
+        parts.append(
+            f"{money_text(abs(savings.cost_gbp))} {'less' if savings.cost_gbp > 0 else 'more'}"
+        )
+    if savings.carbon_kg is not None and abs(savings.carbon_kg) >= 0.0005:
+        kg = significant(abs(savings.carbon_kg))
+        parts.append(f"{kg} kg CO2 {'less' if savings.carbon_kg > 0 else 'more'}")
+    return " and ".join(parts)
+
+
+def award_sentence(
+    placed: Placement,
+    baseline: Baseline,
+    savings: Savings,
+    explanation: Explanation,
+    *,
+    is_pinned: bool = False,
+    must_run: bool = False,
+) -> str:
+    """Return why a job runs when and where it does, with the runner-up."""
+    place = REGIONS[placed.region].name
+    head = f"Starts {when(placed.start)} on {placed.asset_id} ({place})"
+    if placed.data_quality is Quality.NONE and placed.objective_gbp is None:
+        return (
+            f"{head}: no carbon or price is known yet, so this is the last start that meets the "
+            "deadline; it improves as soon as data arrive."
+        )
+    facts = []
+    if placed.mean_carbon_g_per_kwh is not None:
+        facts.append(f"{placed.mean_carbon_g_per_kwh:.0f} g/kWh")
+    if placed.mean_price_gbp_per_kwh is not None:
+        facts.append(price_text(placed.mean_price_gbp_per_kwh))
+    sentence = f"{head}: {' and '.join(facts)}"
+    arrival = baseline.placement
+    if is_pinned:
+        sentence += ", because it is pinned there"
+    elif must_run:
+        sentence += ", on arrival, because it may not wait"
+    elif explanation.waits_only_if_pays:
+        sentence += ", because waiting would save too little"
+    if (
+        arrival is not None
+        and arrival.start == placed.start
+        and arrival.asset_id == placed.asset_id
+    ):
+        sentence += "; this is the run on arrival"
+    elif (told := _difference(savings)) != "":
+        sentence += f"; {told} than on arrival"
+    return sentence + _runner_up(placed, explanation) + "."
+
+
+def _runner_up(placed: Placement, explanation: Explanation) -> str:
+    second = explanation.runner_up
+    if second is None:
+        return "; no other window is free that does not overlap it"
+    if second.objective_gbp is None or placed.objective_gbp is None:
+        return f"; the runner-up is {when(second.start)} on {second.asset_id}"
+    extra = second.objective_gbp - placed.objective_gbp
+    if extra < 0:
+        return (
+            f"; {when(second.start)} on {second.asset_id} would be "
+            f"{money_text(-extra)} better by the policy's weights"
+        )
+    return (
+        f"; the runner-up, {when(second.start)} on {second.asset_id}, is "
+        f"{money_text(extra)} worse by the policy's weights"
+    )

@@ -1,0 +1,224 @@
+"""What would make an unserved job fit: the smallest change of one field, each checked in the room that is left.
+
+A relaxation counts only if the changed job is placed, beside an otherwise unchanged plan, without breaking
+anything. Fields: deadline, caps, power, regions, and letting a fixed job wait.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from models.domain.asset import Asset
+from models.domain.job import Flexibility, Job
+from models.domain.regions import admits
+from models.domain.time import SLOT
+from models.optimise.award import Assignment, Links
+from models.optimise.options import Closed, JobOptions, Weights, build_options, must_run_on_arrival
+from models.optimise.table import BoolArray, FloatArray, PricedTable, fits
+
+POWER_STEP_KW = 0.1
+"""Offered power is rounded down to this. [kW]"""
+
+CARBON_STEP_G = 0.1
+"""Offered carbon caps are rounded up to this. [g/kWh]"""
+
+PRICE_STEP_GBP = 0.0001
+"""Offered price caps are rounded up to this. [GBP/kWh]"""
+
+
+@dataclass(frozen=True, slots=True)
+class Relaxed:
+    """A change that was checked to work.
+
+    Attributes:
+        field: REST name of the job's field.
+        value: Its new value.
+        options: The changed job's options.
+        pick: The option it would take.
+        change: Relative size of the change, for ordering.
+    """
+
+    field: str
+    value: Any
+    options: JobOptions
+    pick: int
+    change: float
+
+
+def relaxations(
+    job: Job, table: PricedTable, weights: Weights, room_kw: FloatArray, latest: datetime
+) -> list[Relaxed]:
+    """Return every single-field change that makes an unserved job fit, smallest first.
+
+    Args:
+        job: The unserved job.
+        table: Priced half-hours; deadlines are searched up to its end.
+        weights: The objective.
+        room_kw: Room left by the plan, shape (assets, slots). [kW]
+        latest: Latest deadline that may be offered.
+
+    Returns:
+        Checked changes; empty when no single field helps.
+    """
+    finders: tuple[Callable[[_Search], Relaxed | None], ...] = (
+        _deadline,
+        _carbon_cap,
+        _price_cap,
+        _power,
+        _regions,
+        _waiting,
+    )
+    search = _Search(job, table, weights, room_kw, latest)
+    found = [answer for finder in finders if (answer := finder(search)) is not None]
+    return sorted(found, key=lambda answer: (answer.change, answer.field))
+
+
+@dataclass(frozen=True)
+class _Search:
+    job: Job
+    table: PricedTable
+    weights: Weights
+    room_kw: FloatArray
+    latest: datetime
+
+    def options(self, **changes: Any) -> JobOptions:
+        return build_options(replace(self.job, **changes), self.table, self.weights)
+
+    def fitting(self, options: JobOptions) -> BoolArray:
+        """Return which options fit the room that is left, whether open or not."""
+        mask = np.zeros(options.count, dtype=np.bool_)
+        for row in options.candidate_rows:
+            here = np.flatnonzero(options.asset_row == row)
+            span = slice(options.first_start, options.last_start + options.slots)
+            mask[here] = fits(self.room_kw[row, span], options.power_kw)
+        return mask
+
+    def checked(self, field: str, value: Any, change: float, **changes: Any) -> Relaxed | None:
+        """Return the change if the changed job is placed beside the unchanged plan."""
+        options = self.options(**changes)
+        plan = Assignment([options], Links.none(1), self.room_kw)
+        pick = plan.best(0)
+        return Relaxed(field, value, options, pick, change) if pick >= 0 else None
+
+
+def _deadline(search: _Search) -> Relaxed | None:
+    job = search.job
+    if must_run_on_arrival(job, _own(search)):
+        return None
+    longer = search.options(latest_finish=search.latest)
+    usable = search.fitting(longer) & (longer.closed == Closed.OPEN)
+    if not usable.any():
+        return None
+    start = int(longer.start[usable].min())
+    finish = search.table.horizon.start_of(start) + job.duration
+    if finish <= job.latest_finish:
+        return None
+    window = max(job.latest_finish - job.release, SLOT)
+    change = (finish - job.latest_finish) / window
+    return search.checked("latest_finish", finish, change, latest_finish=finish)
+
+
+def _carbon_cap(search: _Search) -> Relaxed | None:
+    job = search.job
+    if job.carbon_cap_g_per_kwh is None:
+        return None
+    free = search.options(carbon_cap_g_per_kwh=None)
+    usable = search.fitting(free) & (free.closed == Closed.OPEN) & ~np.isnan(free.carbon_kg)
+    if not usable.any():
+        return None
+    mean_g = free.carbon_kg[usable] / free.energy_kwh[usable] * 1000.0
+    value = _ceil_to(float(mean_g.min()), CARBON_STEP_G)
+    if value <= job.carbon_cap_g_per_kwh:
+        return None
+    change = (value - job.carbon_cap_g_per_kwh) / max(job.carbon_cap_g_per_kwh, 1.0)
+    return search.checked("carbon_cap_g_per_kwh", value, change, carbon_cap_g_per_kwh=value)
+
+
+def _price_cap(search: _Search) -> Relaxed | None:
+    job = search.job
+    if job.max_price_gbp_per_kwh is None:
+        return None
+    free = search.options(max_price_gbp_per_kwh=None)
+    usable = search.fitting(free) & (free.closed == Closed.OPEN) & ~np.isnan(free.cost_gbp)
+    if not usable.any():
+        return None
+    mean_gbp = free.cost_gbp[usable] / free.energy_kwh[usable]
+    value = _ceil_to(float(mean_gbp.min()), PRICE_STEP_GBP)
+    if value <= job.max_price_gbp_per_kwh:
+        return None
+    change = (value - job.max_price_gbp_per_kwh) / max(abs(job.max_price_gbp_per_kwh), 0.01)
+    return search.checked("max_price_per_kwh", value, change, max_price_gbp_per_kwh=value)
+
+
+def _power(search: _Search) -> Relaxed | None:
+    """Offer the most power that fits in one of the job's own windows (same duration, less work)."""
+    job = search.job
+    if job.power_profile_kw:
+        return None
+    lighter = search.options(power_kw=POWER_STEP_KW)
+    best = 0.0
+    for row in lighter.candidate_rows:
+        here = (lighter.asset_row == row) & (lighter.closed == Closed.OPEN)
+        span = slice(lighter.first_start, lighter.last_start + lighter.slots)
+        windows = np.lib.stride_tricks.sliding_window_view(
+            search.room_kw[row, span], lighter.slots
+        ).min(axis=1)
+        usable = windows[here[lighter.asset_row == row]]
+        best = max(best, float(usable.max(initial=0.0)))
+    value = math.floor((best + 1e-9) / POWER_STEP_KW) * POWER_STEP_KW
+    value = round(value, 3)
+    if value < POWER_STEP_KW or value >= job.power_kw:
+        return None
+    change = (job.power_kw - value) / job.power_kw
+    return search.checked("estimated_power_kw", value, change, power_kw=value)
+
+
+def _regions(search: _Search) -> Relaxed | None:
+    """Offer one more region in which the owner has an asset of the same type."""
+    job, own = search.job, _own(search)
+    if own is None or job.pinned_asset_id is not None:
+        return None
+    found = []
+    for asset in search.table.assets:
+        same = asset.owner == job.owner and asset.asset_type == own.asset_type
+        if not same or admits(job.allowed_regions, asset.region):
+            continue
+        allowed = (*job.allowed_regions, asset.region)
+        answer = search.checked("allowed_regions", list(allowed), 1.0, allowed_regions=allowed)
+        if answer is not None:
+            found.append(answer)
+    return min(found, key=lambda a: float(a.options.objective_gbp[a.pick]), default=None)
+
+
+def _waiting(search: _Search) -> Relaxed | None:
+    """Offer to let a fixed job wait."""
+    if search.job.flexibility is not Flexibility.FIXED:
+        return None
+    return search.checked(
+        "flexibility_type", str(Flexibility.DEFERRABLE), 0.5, flexibility=Flexibility.DEFERRABLE
+    )
+
+
+def _own(search: _Search) -> Asset | None:
+    row = search.table.index.get(search.job.asset_id)
+    return None if row is None else search.table.assets[row]
+
+
+def _ceil_to(value: float, step: float) -> float:
+    """Return the value rounded up to a step, at least a hair above it."""
+    return round(math.ceil((value - 1e-12) / step) * step, 6)
+
+
+def longest_room_hours(room_kw: FloatArray, power_kw: float) -> float:
+    """Return the longest stretch in which a power fits into one asset's room. [h]"""
+    longest = run = 0
+    for room in room_kw:
+        run = run + 1 if room >= power_kw - 1e-6 else 0
+        longest = max(longest, run)
+    return longest * (SLOT / timedelta(hours=1))

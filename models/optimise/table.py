@@ -1,0 +1,117 @@
+"""The priced table: what each asset's half-hours cost, per kWh at the meter, over one horizon."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.domain.asset import Asset
+from models.domain.signal import RegionSignals
+from models.domain.time import Horizon
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+GRAMS_PER_KG = 1000.0
+
+
+@dataclass(frozen=True)
+class PricedTable:
+    """Assets with their signals laid out as arrays; NaN marks an unknown half-hour.
+
+    Attributes:
+        horizon: The half-hours; index 0 may lie in the past (baselines are valued there).
+        first_open: Index of the first half-hour in which anything may still start.
+        assets: The assets, in a fixed order (by id).
+        price_gbp_per_kwh: Shape (assets, slots). [GBP/kWh at the meter]
+        carbon_kg_per_kwh: Shape (assets, slots). [kg/kWh at the meter]
+        room_kw: IT power left for work that can still be placed, shape (assets, slots). [kW]
+        limit_kw: IT power for jobs before any are placed, shape (assets,). [kW]
+    """
+
+    horizon: Horizon
+    first_open: int
+    assets: tuple[Asset, ...]
+    price_gbp_per_kwh: FloatArray
+    carbon_kg_per_kwh: FloatArray
+    room_kw: FloatArray
+    limit_kw: FloatArray
+
+    @property
+    def index(self) -> dict[str, int]:
+        """Return the row of each asset id."""
+        return {asset.asset_id: row for row, asset in enumerate(self.assets)}
+
+
+def price_table(
+    assets: Sequence[Asset],
+    signals: Mapping[str, RegionSignals],
+    horizon: Horizon,
+    first_open: int,
+    held_kw: Mapping[str, FloatArray],
+    vat_factor: FloatArray | None = None,
+) -> PricedTable:
+    """Lay assets and signals out as arrays.
+
+    Args:
+        assets: Any order; rows are sorted by id.
+        signals: Per region, over at least `horizon`.
+        horizon: The half-hours of the table.
+        first_open: First half-hour in which anything may still start.
+        held_kw: IT power already held per asset (frozen work, marketplace holds), shape (slots,). [kW]
+        vat_factor: Price multiplier per half-hour, shape (slots,); None: prices ex VAT.
+
+    Returns:
+        The table. Room is what remains under each asset's limit, never below zero.
+    """
+    ordered = tuple(sorted(assets, key=lambda asset: asset.asset_id))
+    shape = (len(ordered), horizon.slots)
+    price = np.full(shape, np.nan)
+    carbon = np.full(shape, np.nan)
+    room = np.zeros(shape)
+    for row, asset in enumerate(ordered):
+        known = signals[asset.region]
+        price[row] = known.price.over(horizon).values
+        carbon[row] = known.carbon.over(horizon).values / GRAMS_PER_KG
+        room[row] = asset.room_kw - held_kw.get(asset.asset_id, np.zeros(horizon.slots))
+    if vat_factor is not None:
+        price = price * vat_factor
+    limits = np.array([asset.room_kw for asset in ordered], dtype=np.float64)
+    return PricedTable(horizon, first_open, ordered, price, carbon, np.maximum(room, 0.0), limits)
+
+
+def window_sums(per_kwh: FloatArray, energy_kwh: FloatArray) -> FloatArray:
+    """Return the energy-weighted sum over the window that begins at each slot.
+
+    Args:
+        per_kwh: Price or carbon of each half-hour, shape (h,).
+        energy_kwh: Energy used in each half-hour of the run, shape (n,), n <= h. [kWh]
+
+    Returns:
+        Shape (h - n + 1,); NaN where the window touches an unknown half-hour.
+    """
+    return np.correlate(per_kwh, energy_kwh, mode="valid")
+
+
+def fits(room_kw: FloatArray, power_kw: FloatArray, tolerance_kw: float = 1e-6) -> BoolArray:
+    """Return for each start whether the run's power fits into the room of every half-hour it touches.
+
+    Args:
+        room_kw: Room of one asset, shape (h,). [kW]
+        power_kw: Power of the run, shape (n,). [kW]
+        tolerance_kw: Slack for rounding. [kW]
+
+    Returns:
+        Shape (h - n + 1,).
+    """
+    windows = np.lib.stride_tricks.sliding_window_view(room_kw, power_kw.size)
+    answer: BoolArray
+    if np.all(power_kw == power_kw[0]):
+        answer = windows.min(axis=1) >= power_kw[0] - tolerance_kw
+    else:
+        answer = np.all(windows >= power_kw - tolerance_kw, axis=1)
+    return answer

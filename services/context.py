@@ -1,0 +1,53 @@
+"""What every use case is given: ports, clock and the operator's policy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+from agents.policy import Policy
+from models.domain.decision import DecisionDraft
+from models.domain.ports import AuditLog, LeaseStore, UnitOfWorkFactory
+from models.domain.time import Clock
+from services.signals import SignalService
+
+
+@dataclass(frozen=True)
+class ServiceSettings:
+    """Settings that use cases need (a part of `config.Settings`, so that services do not import it)."""
+
+    default_region: str
+    customer_class: str
+    """`domestic | business`: which VAT rate is shown."""
+    prices_include_vat: bool
+    schedule_wait_seconds: float
+    freeze_minutes: float
+    freeze_executor_minutes: float
+    configured_keys: tuple[tuple[str, str, str], ...] = ()
+    """(owner, role, SHA-256 of the secret) from `HALFHOUR_API_KEYS`."""
+    logs_dir: Path = Path("logs")
+    holder: str = "process"
+    """Name of this process in leases."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """Ports and policy, bound once by `wiring.py`."""
+
+    uow: UnitOfWorkFactory
+    clock: Clock
+    signals: SignalService
+    policy: Policy
+    leases: LeaseStore
+    audit: AuditLog
+    settings: ServiceSettings
+    new_id: Callable[[], UUID]
+    draft_anchor: Callable[[int, str, datetime], DecisionDraft] | None = None
+    """Signs the head (seq, hash, system time) as the day's anchor record; None: nothing signs here."""
+    is_storage_current: Callable[[], bool] = lambda: True
+    """Whether the database has the schema of this version."""
+    system_now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    """System time, for keys, anchors and reports; plans use `clock`."""

@@ -1,0 +1,117 @@
+"""One job against the room the present plan leaves: estimates, explanations and single moves without a full plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+import numpy as np
+
+from agents import policy_agent
+from agents.describe import Describer, savings_between
+from agents.refusals import refuse
+from agents.scheduler import first_open_slot
+from agents.view import Situation
+from agents.wording import award_sentence
+from models.domain.asset import Asset
+from models.domain.job import Job
+from models.domain.plan import Baseline, Explanation, Placement, Refusal, Savings
+from models.domain.signal import FloatArray
+from models.domain.time import Horizon
+from models.optimise.award import UNSERVED, Assignment, Links
+from models.optimise.options import JobOptions, build_options, must_run_on_arrival
+from models.optimise.table import PricedTable, price_table
+from services.context import Context
+from services.situation import horizon_for, vat_factors
+
+NOBODY = UUID(int=0)
+"""Negotiation id of a question that is not a negotiation."""
+
+
+@dataclass(frozen=True)
+class Alone:
+    """A job's options in the room that is left, and the tools to describe them."""
+
+    job: Job
+    table: PricedTable
+    options: JobOptions
+    plan: Assignment
+    describer: Describer
+
+    @property
+    def pick(self) -> int:
+        """Return the option the job would take, or `UNSERVED`."""
+        return int(self.plan.choice[0])
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the planner would do with the job now."""
+
+    placement: Placement | None
+    baseline: Baseline
+    savings: Savings | None
+    explanation: Explanation | None
+    refusal: Refusal | None
+    why: str
+
+
+def alone(context: Context, job: Job, assets: tuple[Asset, ...], now: datetime) -> Alone:
+    """Price a job's options in the room left by every award but its own, and let it choose."""
+    horizon = horizon_for(now, [job])
+    with context.uow() as uow:
+        reserved = uow.plans.reserved(horizon.start, horizon.end, without_job=job.job_id)
+    held = {
+        asset_id: _row(horizon, by_slot)
+        for asset_id, by_slot in reserved.items()
+    }
+    regions = sorted({asset.region for asset in assets})
+    signals = context.signals.view(regions, horizon)
+    facing = Situation(NOBODY, now, horizon, (job,), assets, signals, context.policy)
+    table = price_table(
+        assets, signals, horizon, first_open_slot(facing), held, vat_factors(context, horizon)
+    )
+    options = build_options(job, table, policy_agent.weights_of(context.policy))
+    plan = Assignment([options], Links.none(1), table.room_kw)
+    pick = plan.best(0)
+    if pick != UNSERVED:
+        plan.place(0, pick)
+    describer = Describer.of(table, signals, context.policy.kappa_gbp_per_kg)
+    return Alone(job, table, options, plan, describer)
+
+
+def answer(context: Context, facing: Alone) -> Answer:
+    """Describe what the job would get: its placement, or its refusal with checked relaxations."""
+    baseline = facing.describer.baseline(facing.job)
+    if facing.pick == UNSERVED:
+        weights = policy_agent.weights_of(context.policy)
+        refusal = refuse(facing.plan, 0, facing.table, weights)
+        return Answer(None, baseline, None, None, refusal, refusal.detail)
+    placed = facing.describer.placement(facing.options, facing.pick)
+    savings = savings_between(baseline.placement, placed)
+    explanation = facing.describer.explain(facing.plan, 0, facing.job.owner)
+    own = next((a for a in facing.table.assets if a.asset_id == facing.job.asset_id), None)
+    why = award_sentence(
+        placed,
+        baseline,
+        savings,
+        explanation,
+        is_pinned=facing.job.pinned_start is not None,
+        must_run=must_run_on_arrival(facing.job, own),
+    )
+    return Answer(placed, baseline, savings, explanation, None, why)
+
+
+def unpinned(job: Job) -> Job:
+    """Return the job as if nobody had pinned it."""
+    return replace(job, pinned_start=None, pinned_asset_id=None)
+
+
+def _row(horizon: Horizon, by_slot: dict[datetime, float]) -> FloatArray:
+    row = np.zeros(horizon.slots)
+    for slot, kw in by_slot.items():
+        index = horizon.index_of(slot)
+        if 0 <= index < horizon.slots:
+            row[index] += kw
+    return row

@@ -1,0 +1,206 @@
+"""Loads the facts a negotiation starts from: what is open, what is frozen, what is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import numpy as np
+
+from agents.view import Held, Situation
+from models.domain.asset import Asset
+from models.domain.job import PLANNED_KINDS, Job, JobStatus
+from models.domain.plan import Deferral, Refusal
+from models.domain.ports import JobPlan
+from models.domain.signal import FloatArray
+from models.domain.time import SLOT, Horizon, ceil_slot, floor_slot
+from models.domain.vat import vat_rate
+from models.optimise.options import Incumbent
+from services.context import Context
+from services.holding import freeze_lead
+
+SHORTEST_SLOTS = 96
+LONGEST_SLOTS = 672
+"""Bounds of the service horizon (design section 3): 2 to 14 days."""
+
+ROOM_FOR_RELAXATION_SLOTS = 96
+"""Half-hours beyond the last deadline in which a later deadline is looked for."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What was read in one transaction."""
+
+    version: int
+    jobs: tuple[Job, ...]
+    plans: Mapping[str, JobPlan]
+    assets: tuple[Asset, ...]
+    predecessors: Mapping[str, Job]
+
+
+def load(context: Context) -> Facts:
+    """Read jobs, present plans and assets as of one plan version."""
+    with context.uow() as uow:
+        version = uow.plans.version()
+        jobs = uow.jobs.open_jobs()
+        wanted = {p for job in jobs for p in job.depends_on}
+        return Facts(
+            version, jobs, uow.plans.current(), uow.assets.all_live(), uow.jobs.many(wanted)
+        )
+
+
+def freeze_leads(context: Context, assets: tuple[Asset, ...]) -> dict[str, timedelta]:
+    """Return per asset id how long before its start an award stops moving."""
+    return {asset.asset_id: freeze_lead(context.settings, asset) for asset in assets}
+
+
+def is_frozen(
+    plan: JobPlan | None, job: Job, now: datetime, leads: Mapping[str, timedelta]
+) -> bool:
+    """Return whether a job's award may no longer move."""
+    if plan is None or plan.award is None:
+        return False
+    if job.status is JobStatus.RUNNING:
+        return True
+    lead = leads.get(plan.award.placement.asset_id, timedelta(0))
+    return job.status is JobStatus.SCHEDULED and plan.award.placement.start <= now + lead
+
+
+def situation(context: Context, facts: Facts, negotiation_id: UUID, now: datetime) -> Situation:
+    """Sort the facts into what is up for planning and what is not, and add the signals."""
+    sorted_out = _sort_out(facts, now, freeze_leads(context, facts.assets))
+    horizon = horizon_for(now, sorted_out.jobs)
+    regions = sorted({asset.region for asset in facts.assets})
+    signals = context.signals.view(regions, horizon)
+    return Situation(
+        negotiation_id=negotiation_id,
+        now=now,
+        horizon=horizon,
+        jobs=tuple(sorted_out.jobs),
+        assets=facts.assets,
+        signals=signals,
+        policy=context.policy,
+        held=tuple(_held(job, facts.plans[job.job_id], horizon) for job in sorted_out.frozen),
+        incumbents={
+            job.job_id: Incumbent(
+                plan.award.placement.asset_id, horizon.index_of(plan.award.placement.start)
+            )
+            for job in sorted_out.jobs
+            if (plan := facts.plans.get(job.job_id)) is not None and plan.award is not None
+        },
+        refused=tuple(sorted_out.refused),
+        deferred=tuple(sorted_out.deferred),
+        predecessor_ends=sorted_out.ends,
+        vat_factor=vat_factors(context, horizon),
+    )
+
+
+def vat_factors(context: Context, horizon: Horizon) -> FloatArray | None:
+    """Return price multipliers where prices include VAT, shape (slots,); else None."""
+    if not context.settings.prices_include_vat:
+        return None
+    rates = [
+        1.0 + float(vat_rate(start, context.settings.customer_class)) for start in horizon.starts()
+    ]
+    return np.array(rates, dtype=np.float64)
+
+
+def horizon_for(now: datetime, jobs: list[Job]) -> Horizon:
+    """Return the half-hours of a negotiation: from the earliest baseline to beyond the last deadline."""
+    current = floor_slot(now)
+    baselines = [job.baseline_start for job in jobs if job.baseline_start is not None]
+    start = min([current, *baselines])
+    start = max(start, current - LONGEST_SLOTS * SLOT)
+    last = max((job.latest_finish for job in jobs), default=current)
+    ahead = (ceil_slot(last) - current) // SLOT + ROOM_FOR_RELAXATION_SLOTS
+    ahead = min(max(ahead, SHORTEST_SLOTS), LONGEST_SLOTS)
+    return Horizon(start, (current - start) // SLOT + ahead)
+
+
+@dataclass
+class _Sorted:
+    jobs: list[Job]
+    frozen: list[Job]
+    refused: list[Refusal]
+    deferred: list[Deferral]
+    ends: dict[str, datetime]
+
+
+def _sort_out(facts: Facts, now: datetime, leads: Mapping[str, timedelta]) -> _Sorted:
+    answer = _Sorted([], [], [], [], {})
+    by_id = {job.job_id: job for job in facts.jobs}
+    known = {**facts.predecessors, **by_id}
+    for job in sorted(facts.jobs, key=lambda j: j.job_id):
+        plan = facts.plans.get(job.job_id)
+        if is_frozen(plan, job, now, leads):
+            answer.frozen.append(job)
+        elif job.status is JobStatus.RUNNING:
+            continue
+        elif job.is_held:
+            answer.deferred.append(Deferral(job.job_id, "held by a user", None))
+        elif job.flexibility not in PLANNED_KINDS:
+            answer.refused.append(_not_yet(job))
+        else:
+            _consider(answer, job, known, facts.plans, now, leads)
+    return answer
+
+
+def _consider(
+    answer: _Sorted,
+    job: Job,
+    known: Mapping[str, Job],
+    plans: Mapping[str, JobPlan],
+    now: datetime,
+    leads: Mapping[str, timedelta],
+) -> None:
+    """Place a job among those to plan unless a predecessor outside this plan decides for it."""
+    for name in job.depends_on:
+        before = known.get(name)
+        if before is None or before.status in {JobStatus.CANCELLED, JobStatus.FAILED}:
+            state = "does not exist" if before is None else f"was {before.status}"
+            answer.refused.append(
+                Refusal(job.job_id, "predecessor", f"it waits for {name}, which {state}", None)
+            )
+            return
+        if before.status is JobStatus.UNCONFIRMED:
+            answer.deferred.append(
+                Deferral(job.job_id, f"waits until {name} is confirmed to have run", None)
+            )
+            return
+        if before.is_held or before.flexibility not in PLANNED_KINDS:
+            answer.deferred.append(Deferral(job.job_id, f"waits for {name}, which is held", None))
+            return
+        plan = plans.get(name)
+        ended = before.ended_at
+        if before.status is JobStatus.COMPLETED and ended is not None:
+            _push(answer.ends, job.job_id, ended)
+        elif is_frozen(plan, before, now, leads) and plan is not None and plan.award is not None:
+            _push(answer.ends, job.job_id, ceil_slot(plan.award.placement.end))
+    answer.jobs.append(job)
+
+
+def _push(ends: dict[str, datetime], job_id: str, instant: datetime) -> None:
+    ends[job_id] = max(ends.get(job_id, instant), instant)
+
+
+def _not_yet(job: Job) -> Refusal:
+    return Refusal(
+        job.job_id,
+        "flexibility",
+        f"{job.flexibility} jobs are not planned yet; fixed and deferrable ones are",
+        None,
+    )
+
+
+def _held(job: Job, plan: JobPlan, horizon: Horizon) -> Held:
+    assert plan.award is not None
+    placed = plan.award.placement
+    return Held(
+        job_id=job.job_id,
+        asset_id=placed.asset_id,
+        first_slot=horizon.index_of(placed.start),
+        power_kw=job.slot_power_kw(),
+        end=placed.end,
+    )

@@ -1,0 +1,128 @@
+"""The frozen view of a plan behind `/plans/<id>`: what was decided, for which work, on which signals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from agents.policy import Policy
+from agents.view import Outcome
+from models.domain.plan import Placement
+from models.domain.signal import RegionSignals
+from models.domain.time import format_utc
+from services.situation import Facts
+
+SERIES_SLOTS = 192
+"""How many half-hours of each region's signals are kept in a snapshot (four days)."""
+
+
+def of(
+    outcome: Outcome,
+    facts: Facts,
+    policy: Policy,
+    signals: Mapping[str, RegionSignals],
+    now: datetime,
+) -> dict[str, Any]:
+    """Return jobs, assets, policy and signals of a plan as JSON-like values (floats allowed)."""
+    names = {job.job_id: job.job_name for job in facts.jobs}
+    jobs: list[dict[str, Any]] = [
+        {
+            "job_id": award.job_id,
+            "job_name": names.get(award.job_id, award.job_id),
+            "status": "scheduled",
+            "schedule": placement(award.placement),
+            "baseline": placement(award.baseline.placement) if award.baseline.placement else None,
+            "why": award.why,
+        }
+        for award in outcome.awards
+    ]
+    jobs += [
+        {
+            "job_id": refusal.job_id,
+            "job_name": names.get(refusal.job_id, refusal.job_id),
+            "status": "refused",
+            "schedule": None,
+            "baseline": None,
+            "why": refusal.detail,
+        }
+        for refusal in outcome.refusals
+    ]
+    jobs += [
+        {
+            "job_id": deferral.job_id,
+            "job_name": names.get(deferral.job_id, deferral.job_id),
+            "status": "pending",
+            "schedule": None,
+            "baseline": None,
+            "why": deferral.reason,
+        }
+        for deferral in outcome.deferrals
+    ]
+    return {
+        "planned_at": format_utc(now),
+        "jobs": jobs,
+        "assets": [
+            {
+                "asset_id": asset.asset_id,
+                "name": asset.label,
+                "region": asset.region,
+                "max_power_kw": asset.max_power_kw,
+                "room_kw": asset.room_kw,
+            }
+            for asset in facts.assets
+        ],
+        "policy": {
+            "carbon_price_gbp_per_tonne": policy.carbon_price_gbp_per_tonne,
+            "min_saving_percent": policy.min_saving_percent,
+            "weight_deadline": policy.weight_deadline,
+            "unserved_gbp_per_kwh": policy.unserved_gbp_per_kwh,
+        },
+        "signals": {slug: _series(known, now) for slug, known in sorted(signals.items())},
+    }
+
+
+def placement(placed: Placement) -> dict[str, Any]:
+    """Return a placement as JSON-like values."""
+    return {
+        "asset_id": placed.asset_id,
+        "region": placed.region,
+        "start_time": format_utc(placed.start),
+        "end_time": format_utc(placed.end),
+        "segments": [
+            {
+                "start_time": format_utc(segment.start),
+                "end_time": format_utc(segment.end),
+                "power_kw": segment.power_kw,
+            }
+            for segment in placed.segments
+        ],
+        "energy_kwh": placed.energy_kwh,
+        "carbon_kg": placed.carbon_kg,
+        "cost_gbp": placed.cost_gbp,
+        "mean_carbon_g_per_kwh": placed.mean_carbon_g_per_kwh,
+        "mean_price_gbp_per_kwh": placed.mean_price_gbp_per_kwh,
+        "estimated_share": placed.estimated_share,
+        "data_quality": str(placed.data_quality),
+    }
+
+
+def _series(known: RegionSignals, now: datetime) -> dict[str, Any]:
+    first = max(0, known.horizon.index_of(now))
+    span = slice(first, first + SERIES_SLOTS)
+    return {
+        "start_time": format_utc(known.horizon.start_of(first)),
+        "carbon_g_per_kwh": [_number(v) for v in known.carbon.values[span]],
+        "price_gbp_per_kwh": [_number(v) for v in known.price.values[span]],
+        "carbon_known_until": _instant(known.carbon.known_until()),
+        "prices_known_until": _instant(known.price.known_until()),
+    }
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else round(float(value), 6)
+
+
+def _instant(value: datetime | None) -> str | None:
+    return None if value is None else format_utc(value)
