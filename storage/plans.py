@@ -1,0 +1,230 @@
+"""The present plan of every job, the power it reserves, and the guard against double booking."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import RowMapping, case, func, insert, select, union, update
+
+from models.domain.errors import NotFound, StalePlan
+from models.domain.plan import NegotiationStatus, NegotiationSummary
+from models.domain.ports import JobPlan, Page
+from models.domain.time import format_utc
+from storage import negotiations
+from storage.database import IN_LIST_LIMIT, Transaction
+from storage.job_lists import STATUSES_TO_PLAN
+from storage.job_plan_rows import PLAN_COLUMNS, plan_from_row, plan_values
+from storage.reservations import drop_slots, held_slots, holding_digest, release_jobs
+from storage.serialise import dump_free
+from storage.tables import (
+    AssetRow,
+    JobPlanRow,
+    JobRow,
+    LeaseRow,
+    PlanStateRow,
+    ReservationRow,
+)
+
+
+class SqlPlanRepository:
+    """`PlanRepository` on SQL."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        """Work inside a transaction."""
+        self._tx = transaction
+
+    def version(self) -> int:
+        """Return the plan version, which grows with every committed change a planner must know."""
+        row = self._tx.first(select(PlanStateRow.version).where(PlanStateRow.id == 1))
+        assert row is not None, "the first migration writes this row"
+        return int(row.version)
+
+    def bump(self) -> None:
+        """Grow the plan version, so that a plan in the making is stale."""
+        self._tx.execute(
+            update(PlanStateRow)
+            .where(PlanStateRow.id == 1)
+            .values(version=PlanStateRow.version + 1)
+        )
+
+    def guard(self, expected_version: int, fencing_token: int) -> None:
+        """Raise `StalePlan` if the version or the lease's token has moved on.
+
+        The plan row itself is locked since the transaction began: every writer takes it first.
+        """
+        version = self.version()
+        if version != expected_version:
+            raise StalePlan(
+                f"the plan has moved on from version {expected_version} to {version} meanwhile; "
+                "plan again"
+            )
+        holding = self._tx.first(
+            select(LeaseRow.name).where(
+                LeaseRow.fencing_token == fencing_token, LeaseRow.holder.is_not(None)
+            )
+        )
+        if holding is None:
+            raise StalePlan(
+                f"the planning lease {fencing_token} has been given up or taken over; plan again"
+            )
+
+    def current(self) -> dict[str, JobPlan]:
+        """Return the present plan of every open job and of every award that still holds power."""
+        open_statuses = [str(status) for status in STATUSES_TO_PLAN]
+        wanted = union(
+            select(JobRow.job_id).where(JobRow.status.in_(open_statuses)),
+            select(JobPlanRow.job_id).where(JobPlanRow.holding.is_not(None)),
+        ).subquery()
+        rows = self._tx.rows(
+            select(JobPlanRow.job_id, *PLAN_COLUMNS)
+            .join(wanted, wanted.c.job_id == JobPlanRow.job_id)
+            .order_by(JobPlanRow.job_id)
+        )
+        plans = ((row.job_id, plan_from_row(row.job_id, row)) for row in rows)
+        return {job_id: plan for job_id, plan in plans if plan is not None}
+
+    def put(self, plans: Iterable[JobPlan]) -> None:
+        """Store the answers of a negotiation and replace the half-hours those jobs hold.
+
+        Rows that would not change are left alone. A refusal or deferral holds nothing.
+        """
+        wanted = {plan.job_id: plan for plan in plans}
+        stored = self._stored_rows(list(wanted))
+        changed: list[dict[str, Any]] = []
+        moved: list[str] = []
+        slots: list[dict[str, Any]] = []
+        for job_id, plan in wanted.items():
+            held = held_slots(plan.award) if plan.award else {}
+            holding = holding_digest(plan.award, held) if plan.award else None
+            values = plan_values(plan, holding)
+            before = stored.get(job_id)
+            if before is not None and all(before[name] == value for name, value in values.items()):
+                continue
+            changed.append(values)
+            if before is not None and before["holding"] == holding:
+                continue
+            moved.append(job_id)
+            if plan.award is not None:
+                slots += _slot_rows(plan, held)
+        self._tx.upsert(JobPlanRow, ["job_id"], changed)
+        drop_slots(self._tx, [job_id for job_id in moved if job_id in stored])
+        if slots:
+            self._tx.execute(insert(ReservationRow), slots)
+
+    def release(self, job_id: str) -> None:
+        """Give back every half-hour a job still holds."""
+        release_jobs(self._tx, [job_id])
+
+    def check_capacity(self, tolerance_kw: float = 1e-6) -> None:
+        """Raise `StalePlan` if any asset's reserved power exceeds its room in any half-hour.
+
+        A breach by frozen awards alone (they cannot move any more) is let pass. A deleted asset has no room.
+        """
+        room_kw = case(
+            (AssetRow.deleted_at.is_not(None), 0.0),
+            (AssetRow.max_power_kw < AssetRow.base_load_kw, 0.0),
+            else_=AssetRow.max_power_kw - AssetRow.base_load_kw,
+        )
+        reserved_kw = func.sum(ReservationRow.power_kw)
+        movable_kw = func.sum(case((ReservationRow.frozen, 0.0), else_=ReservationRow.power_kw))
+        held = (
+            select(
+                ReservationRow.asset_id,
+                ReservationRow.slot_start,
+                reserved_kw.label("reserved_kw"),
+                movable_kw.label("movable_kw"),
+            )
+            .group_by(ReservationRow.asset_id, ReservationRow.slot_start)
+            .subquery()
+        )
+        breach = self._tx.first(
+            select(held.c.asset_id, held.c.slot_start, held.c.reserved_kw, room_kw.label("room"))
+            .join(AssetRow, AssetRow.asset_id == held.c.asset_id)
+            .where(held.c.reserved_kw > room_kw + tolerance_kw, held.c.movable_kw > tolerance_kw)
+            .order_by(held.c.slot_start, held.c.asset_id)
+            .limit(1)
+        )
+        if breach is not None:
+            raise StalePlan(
+                f"asset {breach.asset_id!r} would draw {breach.reserved_kw:g} kW in the half-hour "
+                f"from {format_utc(breach.slot_start)} and has room for {breach.room:g} kW; plan again"
+            )
+
+    def reserved(
+        self, start: datetime, end: datetime, *, without_job: str | None = None
+    ) -> dict[str, dict[datetime, float]]:
+        """Return the IT power awards hold per asset id and half-hour start in `[start, end)`. [kW]"""
+        wanted = (
+            select(
+                ReservationRow.asset_id,
+                ReservationRow.slot_start,
+                func.sum(ReservationRow.power_kw).label("power_kw"),
+            )
+            .where(ReservationRow.slot_start >= start, ReservationRow.slot_start < end)
+            .group_by(ReservationRow.asset_id, ReservationRow.slot_start)
+        )
+        if without_job is not None:
+            wanted = wanted.where(ReservationRow.job_id != without_job)
+        held: dict[str, dict[datetime, float]] = {}
+        for row in self._tx.rows(wanted):
+            held.setdefault(row.asset_id, {})[row.slot_start] = float(row.power_kw)
+        return held
+
+    def begin_negotiation(self, summary: NegotiationSummary) -> None:
+        """Store a negotiation as running."""
+        negotiations.store(self._tx, summary)
+
+    def finish_negotiation(
+        self,
+        summary: NegotiationSummary,
+        messages: Sequence[Mapping[str, Any]],
+        snapshot: Mapping[str, Any],
+    ) -> None:
+        """Store how a negotiation ended, with its messages and a frozen view of the plan."""
+        negotiations.store(self._tx, summary, messages, snapshot)
+
+    def negotiation(
+        self, negotiation_id: str
+    ) -> tuple[NegotiationSummary, tuple[Mapping[str, Any], ...], Mapping[str, Any]]:
+        """Return summary, messages and snapshot. Raises `NotFound`."""
+        return negotiations.load(self._tx, negotiation_id)
+
+    def negotiations(
+        self, *, status: NegotiationStatus | None = None, cursor: str | None = None, limit: int = 50
+    ) -> Page[NegotiationSummary]:
+        """Return negotiations, newest first."""
+        return negotiations.page(self._tx, status=status, cursor=cursor, limit=limit)
+
+    def save_outturn(self, job_id: str, outturn: Mapping[str, Any]) -> None:
+        """Store what a finished award turned out to cost. Raises `NotFound` where there is no plan."""
+        changed = self._tx.execute(
+            update(JobPlanRow).where(JobPlanRow.job_id == job_id).values(outturn=dump_free(outturn))
+        )
+        if changed.rowcount == 0:
+            raise NotFound(f"job {job_id!r} has no plan to store an outturn for")
+
+    def _stored_rows(self, job_ids: Sequence[str]) -> dict[str, RowMapping]:
+        stored: dict[str, RowMapping] = {}
+        for first in range(0, len(job_ids), IN_LIST_LIMIT):
+            part = job_ids[first : first + IN_LIST_LIMIT]
+            for row in self._tx.mappings(
+                select(*JobPlanRow.__table__.columns).where(JobPlanRow.job_id.in_(part))
+            ):
+                stored[row["job_id"]] = row
+        return stored
+
+
+def _slot_rows(plan: JobPlan, held: Mapping[Any, float]) -> list[dict[str, Any]]:
+    assert plan.award is not None
+    return [
+        {
+            "job_id": plan.job_id,
+            "slot_start": slot,
+            "asset_id": plan.award.placement.asset_id,
+            "power_kw": power_kw,
+            "frozen": plan.award.is_frozen,
+        }
+        for slot, power_kw in held.items()
+    ]
