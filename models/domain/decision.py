@@ -10,13 +10,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid4
 
-from models.domain.time import gate_closure, settlement_period
+from models.domain.time import as_utc, gate_closure, settlement_period
 
 SCHEMA = "decision-log/1"
 """Schema name every record carries."""
@@ -81,17 +81,24 @@ def record_hash(record: Mapping[str, Any]) -> str:
 
 
 def decimal_text(value: float | Decimal | int | None, places: int) -> str | None:
-    """Return a quantity as a decimal string with fixed places; None stays None."""
+    """Return a quantity as a decimal string with fixed places; None stays None.
+
+    Raises:
+        ValueError: If the value is not a finite number; unknown is None, never NaN.
+    """
     if value is None:
         return None
+    exact = Decimal(str(value))
+    if not exact.is_finite():
+        raise ValueError(f"{value!r} cannot stand in a record; write None for unknown")
     quantum = Decimal(1).scaleb(-places)
-    number = Decimal(str(value)).quantize(quantum, rounding=ROUND_HALF_EVEN)
+    number = exact.quantize(quantum, rounding=ROUND_HALF_EVEN)
     return str(number + 0 if number else number.copy_abs())
 
 
 def millisecond_utc(instant: datetime) -> str:
     """Return an instant as RFC 3339 UTC with milliseconds and `Z`."""
-    return instant.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return as_utc(instant).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @dataclass(frozen=True)

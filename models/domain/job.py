@@ -159,11 +159,9 @@ class Job:
     def slot_energy_kwh(self) -> tuple[float, ...]:
         """Return the IT energy in each half-hour of the run; the last slot is billed by its minutes. [kWh]"""
         last_share = (self.duration - (self.slots - 1) * SLOT) / SLOT
-        power = self.slot_power_kw()
-        return tuple(
-            kw * SLOT_HOURS * (last_share if k == self.slots - 1 else 1.0)
-            for k, kw in enumerate(power)
-        )
+        energy = [kw * SLOT_HOURS for kw in self.slot_power_kw()]
+        energy[-1] *= last_share
+        return tuple(energy)
 
 
 @dataclass(frozen=True, slots=True)

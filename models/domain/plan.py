@@ -76,7 +76,7 @@ class Blocked:
     """Better windows that were not available, grouped by the rule that closed them."""
 
     rule: str
-    """`power | carbon_cap | max_price | region | release | predecessor | fleet_carbon_budget`."""
+    """`power | carbon_cap | max_price | region | release | predecessor`."""
     count: int
     best_start: datetime
     best_asset_id: str

@@ -65,8 +65,9 @@ class CarbonSource(Protocol):
         """Return carbon (kind forecast) and mix for all 18 regions from the current slot, up to 48 h."""
 
     def history(self, start: datetime, end: datetime, now: datetime) -> SignalBatch:
-        """Return past carbon in `[start, end)`: national actuals (`gb`, kind actual) and the last
-        regional values (kind forecast; regions have no actuals). Long ranges are chunked.
+        """Return past carbon in `[start, end)`; long ranges are chunked.
+
+        National values (`gb`) are actuals; regions have none, so theirs are the last forecasts.
         """
 
 
@@ -96,8 +97,10 @@ class SignalStore(Protocol):
         mode: str,
         as_of: datetime,
     ) -> dict[str, SignalSeries]:
-        """Return per region the newest value known at `as_of` for each slot (actual beats forecast,
-        then later `retrieved_at` wins). Regions without any value are present and all-unknown.
+        """Return per region the newest value known at `as_of` for each slot.
+
+        Actual beats forecast, then the later `retrieved_at` wins. Regions without any value are present and
+        all-unknown.
         """
 
     def latest_mix(
@@ -280,8 +283,9 @@ class PlanRepository(Protocol):
         """Give back every slot a job still holds (cancelled, failed, refused, unconfirmed after its end)."""
 
     def check_capacity(self, tolerance_kw: float = 1e-6) -> None:
-        """Raise `StalePlan` if any asset's reserved power exceeds its room in any half-hour, unless the
-        breach is by frozen awards only.
+        """Raise `StalePlan` if any asset's reserved power exceeds its room in any half-hour.
+
+        A breach by frozen awards alone is let pass.
         """
 
     def reserved(

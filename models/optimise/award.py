@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from models.optimise.options import JobOptions, open_mask
-from models.optimise.table import BoolArray, FloatArray, IntArray, fits
+from models.optimise.options import Closed, JobOptions, open_mask
+from models.optimise.table import TOLERANCE_KW, BoolArray, FloatArray, IntArray, fits
 
 UNSERVED = -1
 """Choice of a job that gets nothing."""
@@ -23,6 +23,15 @@ IMPROVEMENT_PASSES = 4
 
 REPAIR_WINDOWS = 12
 """How many of an unserved job's best windows are tried against the jobs that fill them."""
+
+REPAIR_ATTEMPTS = 3_000
+"""How many such windows are tried in one plan; a fleet far too big for its clusters would try for minutes."""
+
+FEW_JOBS = 500
+"""Up to so many jobs every start is repaired and improved; beyond, only the best one and the one that moves least."""
+
+UNSERVED_REGRET = 1e12
+"""Puts unserved jobs before all others when jobs take turns to move. [GBP]"""
 
 GAIN_GBP = 1e-9
 """Smallest gain for which anything moves. [GBP]"""
@@ -60,6 +69,8 @@ class Assignment:
     """Asset row each job holds power on, -1 where none."""
     start: IntArray = field(init=False)
     stop: IntArray = field(init=False)
+    is_cut_short: bool = field(init=False, default=False)
+    """True where the repair stopped at its limit before it had tried everything."""
 
     def __post_init__(self) -> None:
         """Start with nothing placed."""
@@ -79,6 +90,18 @@ class Assignment:
         pick = self.choice[k]
         mine = self.options[k]
         return mine.unserved_gbp if pick == UNSERVED else float(mine.objective_gbp[pick])
+
+    def worth(self, k: int) -> tuple[float, float]:
+        """Return what job k weighs in comparisons: penalty if unserved, rank if served; less is better. [GBP]"""
+        pick = self.choice[k]
+        mine = self.options[k]
+        return (mine.unserved_gbp, 0.0) if pick == UNSERVED else (0.0, float(mine.rank_gbp[pick]))
+
+    @property
+    def score(self) -> tuple[float, float]:
+        """Return (penalties of unserved jobs, ranks of served ones): no job with room is refused for cost. [GBP]"""
+        parts = [self.worth(k) for k in range(len(self.options))]
+        return round(sum(p[0] for p in parts), 9), round(sum(p[1] for p in parts), 9)
 
     def span(self, k: int) -> tuple[int, slice] | None:
         """Return the asset row and slots job k holds, or None."""
@@ -106,23 +129,35 @@ class Assignment:
     def available(self, k: int) -> BoolArray:
         """Return which options of job k are open, fit the present room and respect placed neighbours."""
         mine = self.options[k]
-        mask = open_mask(mine).copy()
+        mask = open_mask(mine)
         if not mine.count:
             return mask
-        for row in mine.candidate_rows:
-            here = np.flatnonzero(mine.asset_row == row)
-            first, last = mine.first_start, mine.last_start
-            room = self.room_kw[row, first : last + mine.slots]
-            mask[here] &= fits(room, mine.power_kw)
-        earliest, latest_end = self._neighbours(k)
+        earliest, latest_end = self.neighbours(k)
         if earliest is None:
             return np.zeros_like(mask)
-        mask &= mine.start >= earliest
+        first, stop = mine.first_start, mine.last_start + mine.slots
+        starts = stop - first - mine.slots + 1
+        for n, row in enumerate(mine.candidate_rows):
+            here = slice(n * starts, (n + 1) * starts)
+            mask[here] &= fits(self.room_kw[row, first:stop], mine.power_kw)
+        if earliest > first:
+            mask &= mine.start >= earliest
         if latest_end is not None:
             mask &= mine.start + mine.slots <= latest_end
         return mask
 
-    def _neighbours(self, k: int) -> tuple[int | None, int | None]:
+    def fits_now(self, k: int, pick: int) -> bool:
+        """Return whether one open option of job k fits the present room and its placed neighbours."""
+        mine = self.options[k]
+        start = int(mine.start[pick])
+        room = self.room_kw[mine.asset_row[pick], start : start + mine.slots]
+        if (room < mine.power_kw - TOLERANCE_KW).any():
+            return False
+        earliest, latest_end = self.neighbours(k)
+        in_order = earliest is not None and start >= earliest
+        return in_order and (latest_end is None or start + mine.slots <= latest_end)
+
+    def neighbours(self, k: int) -> tuple[int | None, int | None]:
         """Return (earliest start, latest end) in slots by placed neighbours; earliest None if one before is unserved."""
         earliest = 0
         for p in self.links.before[k]:
@@ -135,16 +170,23 @@ class Assignment:
 
     def best(self, k: int) -> int:
         """Return the best available option of job k by its ranking, or `UNSERVED`."""
-        mine = self.options[k]
-        mask = self.available(k)
-        if mine.runs_on_arrival:
-            at_once = mine.arrival[mask[mine.arrival]]
-            if at_once.size:
-                place_of = np.empty(mine.count, dtype=np.int64)
-                place_of[mine.ranking] = np.arange(mine.count)
-                return int(at_once[np.argmin(place_of[at_once])])
-        ranked = mine.ranking[mask[mine.ranking]]
-        return int(ranked[0]) if ranked.size else UNSERVED
+        ranked = self.options[k].open_ranking
+        if not ranked.size:
+            return UNSERVED
+        if self.fits_now(k, int(ranked[0])):
+            return int(ranked[0])
+        free = self.available(k)[ranked]
+        place = int(free.argmax())
+        return int(ranked[place]) if free[place] else UNSERVED
+
+    def is_ideal(self) -> bool:
+        """Return whether every job that can be served at all has the best option it could have alone."""
+        return all(
+            not mine.open_ranking.size
+            if pick == UNSERVED
+            else mine.rank_gbp[pick] <= mine.best_rank_gbp + GAIN_GBP
+            for mine, pick in zip(self.options, self.choice, strict=True)
+        )
 
 
 def award(
@@ -165,20 +207,27 @@ def award(
         The best assignment found. No asset's room is exceeded and no closed option is used.
     """
     links = links or Links.none(len(options))
+    orders = _orders(options, links)
     tried: list[Assignment] = []
-    for order in _orders(options, links):
+    if incumbents:
+        plan = Assignment(options, links, room_kw)
+        _keep(plan, orders[0], incumbents)
+        _insert(plan, [k for k in orders[0] if plan.choice[k] == UNSERVED])
+        tried.append(plan)
+    for order in orders:
+        if tried and tried[-1].is_ideal():
+            return tried[-1]
         plan = Assignment(options, links, room_kw)
         _insert(plan, order)
         tried.append(plan)
-    if incumbents:
-        plan = Assignment(options, links, room_kw)
-        _keep(plan, incumbents)
-        _insert(plan, [k for k in _orders(options, links)[0] if plan.choice[k] == UNSERVED])
-        tried.append(plan)
+    if len(options) > FEW_JOBS:
+        best = min(tried, key=lambda plan: plan.score)
+        tried = [tried[0], best] if incumbents and best is not tried[0] else [best]
     for plan in tried:
         _repair(plan)
         _improve(plan)
-    return min(tried, key=lambda plan: round(plan.objective_gbp, 9))
+    # The first of equals wins: the plan that keeps what jobs hold now.
+    return min(tried, key=lambda plan: plan.score)
 
 
 def _orders(options: Sequence[JobOptions], links: Links) -> list[list[int]]:
@@ -209,11 +258,13 @@ def _depths(links: Links) -> list[int]:
     return depth
 
 
-def _keep(plan: Assignment, incumbents: Mapping[int, int]) -> None:
+def _keep(plan: Assignment, order: Sequence[int], incumbents: Mapping[int, int]) -> None:
     """Place the options held now, predecessors first, as far as they are still available."""
-    for k in plan.links.order:
+    for k in order:
         pick = incumbents.get(k)
-        if pick is not None and plan.available(k)[pick]:
+        if pick is None or plan.options[k].closed[pick] != Closed.OPEN:
+            continue
+        if plan.fits_now(k, pick):
             plan.place(k, pick)
 
 
@@ -227,37 +278,32 @@ def _insert(plan: Assignment, order: Sequence[int]) -> None:
 def _improve(plan: Assignment) -> None:
     """Move one job at a time to a better option, and serve unserved ones, until nothing changes."""
     for _ in range(IMPROVEMENT_PASSES):
-        regret = sorted(
-            range(len(plan.options)),
-            key=lambda k: (-_regret(plan, k), plan.options[k].job.job_id),
-        )
+        regrets = [(-_regret(plan, k), mine.job.job_id, k) for k, mine in enumerate(plan.options)]
         changed = False
-        for k in regret:
-            if _regret(plan, k) <= GAIN_GBP or _is_settled(plan, k):
-                continue
-            changed |= _move(plan, k)
+        for regret, _, k in sorted(regrets):
+            if regret < -GAIN_GBP:
+                changed |= _move(plan, k)
         if not changed:
             return
 
 
 def _regret(plan: Assignment, k: int) -> float:
-    return plan.job_gbp(k) - plan.options[k].lower_bound_gbp
-
-
-def _is_settled(plan: Assignment, k: int) -> bool:
-    """Return whether job k stays where it is: it runs on arrival, or others wait for it."""
-    mine = plan.options[k]
-    pick = plan.choice[k]
-    return pick != UNSERVED and mine.runs_on_arrival and bool(np.any(mine.arrival == pick))
+    """Return how far job k is from the best it could have alone; unserved ones come first. [GBP]"""
+    mine, pick = plan.options[k], plan.choice[k]
+    if not mine.open_ranking.size:
+        return 0.0
+    if pick == UNSERVED:
+        return UNSERVED_REGRET + mine.unserved_gbp
+    return float(mine.rank_gbp[pick]) - mine.best_rank_gbp
 
 
 def _move(plan: Assignment, k: int) -> bool:
     before = int(plan.choice[k])
-    was = plan.job_gbp(k)
+    was = plan.worth(k)[1]
     plan.lift(k)
     pick = plan.best(k)
     if pick == UNSERVED or (
-        before != UNSERVED and float(plan.options[k].objective_gbp[pick]) > was - GAIN_GBP
+        before != UNSERVED and float(plan.options[k].rank_gbp[pick]) > was - GAIN_GBP
     ):
         pick = before
     if pick != UNSERVED:
@@ -266,15 +312,18 @@ def _move(plan: Assignment, k: int) -> bool:
 
 
 def _repair(plan: Assignment) -> None:
-    """Let unserved jobs push weightless or movable ones aside where the whole plan gains by it."""
+    """Let unserved jobs push lighter or movable ones aside where the whole plan gains by it."""
+    attempts = 0
     waiting = [k for k in range(len(plan.options)) if plan.choice[k] == UNSERVED]
     waiting.sort(key=lambda k: (-plan.options[k].unserved_gbp, plan.options[k].job.job_id))
     for k in waiting:
         if plan.choice[k] != UNSERVED or plan.links.before[k] or plan.links.after[k]:
             continue
-        mine = plan.options[k]
-        ranked = mine.ranking[open_mask(mine)[mine.ranking]]
-        for pick in ranked[:REPAIR_WINDOWS]:
+        for pick in plan.options[k].open_ranking[:REPAIR_WINDOWS]:
+            if attempts == REPAIR_ATTEMPTS:
+                plan.is_cut_short = True
+                return
+            attempts += 1
             if _push_aside(plan, k, int(pick)):
                 break
 
@@ -284,38 +333,41 @@ def _push_aside(plan: Assignment, k: int, pick: int) -> bool:
     mine = plan.options[k]
     row, start = int(mine.asset_row[pick]), int(mine.start[pick])
     span = slice(start, start + mine.slots)
-    lacking = mine.power_kw - plan.room_kw[row, span]
+    before = [plan.worth(k)]
     lifted: list[tuple[int, int]] = []
-    change = float(mine.objective_gbp[pick]) - mine.unserved_gbp
     for other in _holders(plan, row, span, k):
-        if np.all(lacking <= 1e-6):
+        lacking = mine.power_kw - plan.room_kw[row, span] > TOLERANCE_KW
+        if not lacking.any():
             break
         held = plan.span(other)
         assert held is not None
-        overlap = slice(max(start, held[1].start), min(span.stop, held[1].stop))
-        if np.all(lacking[overlap.start - start : overlap.stop - start] <= 1e-6):
+        shared = slice(max(start, held[1].start) - start, min(span.stop, held[1].stop) - start)
+        if not lacking[shared].any():
             continue
+        before.append(plan.worth(other))
         lifted.append((other, int(plan.choice[other])))
-        change -= plan.job_gbp(other)
         plan.lift(other)
-        lacking = mine.power_kw - plan.room_kw[row, span]
-    placed = bool(np.all(lacking <= 1e-6))
-    if placed:
+    if plan.fits_now(k, pick):
         plan.place(k, pick)
         for other, _ in lifted:
             again = plan.best(other)
             if again != UNSERVED:
                 plan.place(other, again)
-            change += plan.job_gbp(other)
-    if placed and change < -GAIN_GBP:
-        return True
-    if placed:
+        if _is_gain(before, [plan.worth(j) for j in (k, *(other for other, _ in lifted))]):
+            return True
         plan.lift(k)
     for other, _ in lifted:
         plan.lift(other)
     for other, held_before in lifted:
         plan.place(other, held_before)
     return False
+
+
+def _is_gain(before: Sequence[tuple[float, float]], after: Sequence[tuple[float, float]]) -> bool:
+    """Return whether less penalty is paid, or as much and the rest is better."""
+    penalty = sum(a[0] for a in after) - sum(b[0] for b in before)
+    rank = sum(a[1] for a in after) - sum(b[1] for b in before)
+    return penalty < -GAIN_GBP or (abs(penalty) <= GAIN_GBP and rank < -GAIN_GBP)
 
 
 def _holders(plan: Assignment, row: int, span: slice, k: int) -> list[int]:

@@ -52,7 +52,12 @@ class Relaxed:
 
 
 def relaxations(
-    job: Job, table: PricedTable, weights: Weights, room_kw: FloatArray, latest: datetime
+    job: Job,
+    table: PricedTable,
+    weights: Weights,
+    room_kw: FloatArray,
+    latest: datetime,
+    release: datetime | None = None,
 ) -> list[Relaxed]:
     """Return every single-field change that makes an unserved job fit, smallest first.
 
@@ -62,6 +67,7 @@ def relaxations(
         weights: The objective.
         room_kw: Room left by the plan, shape (assets, slots). [kW]
         latest: Latest deadline that may be offered.
+        release: Earliest start where predecessors move it later; None: the job's own.
 
     Returns:
         Checked changes; empty when no single field helps.
@@ -74,7 +80,7 @@ def relaxations(
         _regions,
         _waiting,
     )
-    search = _Search(job, table, weights, room_kw, latest)
+    search = _Search(job, table, weights, room_kw, latest, release)
     found = [answer for finder in finders if (answer := finder(search)) is not None]
     return sorted(found, key=lambda answer: (answer.change, answer.field))
 
@@ -86,15 +92,19 @@ class _Search:
     weights: Weights
     room_kw: FloatArray
     latest: datetime
+    release: datetime | None
 
     def options(self, **changes: Any) -> JobOptions:
-        return build_options(replace(self.job, **changes), self.table, self.weights)
+        changed = replace(self.job, **changes)
+        return build_options(changed, self.table, self.weights, release=self.release)
 
     def fitting(self, options: JobOptions) -> BoolArray:
         """Return which options fit the room that is left, whether open or not."""
         mask = np.zeros(options.count, dtype=np.bool_)
+        if not options.count:
+            return mask
         for row in options.candidate_rows:
-            here = np.flatnonzero(options.asset_row == row)
+            here = options.asset_row == row
             span = slice(options.first_start, options.last_start + options.slots)
             mask[here] = fits(self.room_kw[row, span], options.power_kw)
         return mask
@@ -162,6 +172,8 @@ def _power(search: _Search) -> Relaxed | None:
     if job.power_profile_kw:
         return None
     lighter = search.options(power_kw=POWER_STEP_KW)
+    if not lighter.count:
+        return None
     best = 0.0
     for row in lighter.candidate_rows:
         here = (lighter.asset_row == row) & (lighter.closed == Closed.OPEN)
@@ -173,7 +185,7 @@ def _power(search: _Search) -> Relaxed | None:
         best = max(best, float(usable.max(initial=0.0)))
     value = math.floor((best + 1e-9) / POWER_STEP_KW) * POWER_STEP_KW
     value = round(value, 3)
-    if value < POWER_STEP_KW or value >= job.power_kw:
+    if value < max(POWER_STEP_KW, job.min_power_kw or 0.0) or value >= job.power_kw:
         return None
     change = (job.power_kw - value) / job.power_kw
     return search.checked("estimated_power_kw", value, change, power_kw=value)

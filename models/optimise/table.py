@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,9 @@ IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 GRAMS_PER_KG = 1000.0
+
+TOLERANCE_KW = 1e-6
+"""Slack in a comparison of powers, for rounding. [kW]"""
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class PricedTable:
     room_kw: FloatArray
     limit_kw: FloatArray
 
-    @property
+    @cached_property
     def index(self) -> dict[str, int]:
         """Return the row of each asset id."""
         return {asset.asset_id: row for row, asset in enumerate(self.assets)}
@@ -97,7 +101,9 @@ def window_sums(per_kwh: FloatArray, energy_kwh: FloatArray) -> FloatArray:
     return np.correlate(per_kwh, energy_kwh, mode="valid")
 
 
-def fits(room_kw: FloatArray, power_kw: FloatArray, tolerance_kw: float = 1e-6) -> BoolArray:
+def fits(
+    room_kw: FloatArray, power_kw: FloatArray, tolerance_kw: float = TOLERANCE_KW
+) -> BoolArray:
     """Return for each start whether the run's power fits into the room of every half-hour it touches.
 
     Args:
@@ -108,10 +114,14 @@ def fits(room_kw: FloatArray, power_kw: FloatArray, tolerance_kw: float = 1e-6) 
     Returns:
         Shape (h - n + 1,).
     """
-    windows = np.lib.stride_tricks.sliding_window_view(room_kw, power_kw.size)
+    n = power_kw.size
     answer: BoolArray
-    if np.all(power_kw == power_kw[0]):
-        answer = windows.min(axis=1) >= power_kw[0] - tolerance_kw
+    if n == 1 or (power_kw == power_kw[0]).all():
+        # A window fits where no half-hour of it is too full: one running count instead of n comparisons.
+        too_full = np.zeros(room_kw.size + 1, dtype=np.int64)
+        np.cumsum(room_kw < power_kw[0] - tolerance_kw, out=too_full[1:])
+        answer = too_full[n:] == too_full[:-n]
     else:
+        windows = np.lib.stride_tricks.sliding_window_view(room_kw, n)
         answer = np.all(windows >= power_kw - tolerance_kw, axis=1)
     return answer

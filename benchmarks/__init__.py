@@ -1,0 +1,1 @@
+"""Measurements, not tests: each module prints a table; `python -m benchmarks` runs them all."""
