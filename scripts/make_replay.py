@@ -9,8 +9,8 @@ Input columns:
   --regional  ts_utc, region or shortname, forecast_gco2_kwh: regional values without issue time
   --prices    ts_utc and one price column in p/kWh with VAT (--prices-ex-vat if without)
 
-National zeros are left out: the provider writes 0 where it has no value. A price given for one region serves all regions
-only with `--price-region gb`.
+National zeros are left out: the provider writes 0 where it has no value. Prices are stored for `gb` and then serve every
+region, unless --price-region names one.
 """
 
 from __future__ import annotations
