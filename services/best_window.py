@@ -39,7 +39,8 @@ def answer(context: Context, query: BestWindowQuery) -> BestWindow:
     job, asset = _stand_in(query, release, now, power_kw)
     facing = single.alone(context, job, (asset,), now)
     told = single.answer(context, facing)
-    assert told.placement is not None and told.explanation is not None
+    assert told.placement is not None
+    assert told.explanation is not None
     best = told.placement
     last = facing.table.horizon.start_of(facing.options.last_start)
     vat = context.settings.prices_include_vat

@@ -300,8 +300,12 @@ class Services:
     def idempotent_begin(
         self, caller: Caller, route: str, key: str, request_sha256: str
     ) -> StoredResponse | None:
-        """Reserve an Idempotency-Key; return the stored answer if it was used. `Conflict` while in progress;
-        `InvalidRequest` if it was used with another body."""
+        """Reserve an Idempotency-Key; return the stored answer if it was used.
+
+        Raises:
+            Conflict: While the first request is still being worked on.
+            InvalidRequest: If the key was used with another body.
+        """
         return idempotency.begin(self.context, caller, route, key, request_sha256)
 
     def idempotent_end(

@@ -187,7 +187,7 @@ def _commit(
     by_region = records.inputs_of(signals, _horizon(signals), now) if signals else {}
     changed, unchanged = changes_of(outcome, facts, jobs, trigger, context.signals.mode, now)
     messages = [message.model_dump(mode="json") for message in _told(outcome, changed)]
-    summary = _finished(context, outcome, trigger, started, now, changed, facts)
+    summary = _finished(outcome, trigger, started, now, changed, facts)
     with context.uow(write=True) as uow:
         uow.plans.guard(facts.version, token)
         stored = list(unchanged)
@@ -280,7 +280,6 @@ def _horizon(signals: Mapping[str, Any]) -> Any:
 
 
 def _finished(
-    context: Context,
     outcome: Outcome,
     trigger: str,
     started: datetime,

@@ -62,10 +62,7 @@ def alone(context: Context, job: Job, assets: tuple[Asset, ...], now: datetime) 
     horizon = horizon_for(now, [job])
     with context.uow() as uow:
         reserved = uow.plans.reserved(horizon.start, horizon.end, without_job=job.job_id)
-    held = {
-        asset_id: _row(horizon, by_slot)
-        for asset_id, by_slot in reserved.items()
-    }
+    held = {asset_id: _row(horizon, by_slot) for asset_id, by_slot in reserved.items()}
     regions = sorted({asset.region for asset in assets})
     signals = context.signals.view(regions, horizon)
     facing = Situation(NOBODY, now, horizon, (job,), assets, signals, context.policy)

@@ -182,3 +182,18 @@ def _reads_one_of(statuses: frozenset[JobStatus], now: datetime) -> ColumnElemen
     if JobStatus.UNCONFIRMED in statuses:
         choices.append(_has_ended(now))
     return or_(*choices)
+
+
+def open_by_asset(transaction: Transaction, owner: str | None) -> dict[str, int]:
+    """Return how many jobs to plan or running each asset has: where awarded, else where submitted."""
+    where = func.coalesce(JobPlanRow.asset_id, JobRow.asset_id)
+    wanted = (
+        select(where.label("asset_id"), func.count().label("jobs"))
+        .select_from(JobRow)
+        .outerjoin(JobPlanRow, JobPlanRow.job_id == JobRow.job_id)
+        .where(JobRow.status.in_([str(status) for status in STATUSES_TO_PLAN]))
+        .group_by(where)
+    )
+    if owner is not None:
+        wanted = wanted.where(JobRow.owner == owner)
+    return {row.asset_id: int(row.jobs) for row in transaction.rows(wanted)}

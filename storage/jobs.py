@@ -90,6 +90,10 @@ class SqlJobRepository:
         """Return every pending, scheduled, refused and running job of every owner, oldest first."""
         return job_lists.open_jobs(self._tx)
 
+    def open_by_asset(self, owner: str | None) -> dict[str, int]:
+        """Return how many jobs to plan or running each asset has: where awarded, else where submitted."""
+        return job_lists.open_by_asset(self._tx, owner)
+
     def many(self, job_ids: Collection[str]) -> dict[str, Job]:
         """Return the jobs of some ids that exist."""
         found: dict[str, Job] = {}

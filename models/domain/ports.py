@@ -242,6 +242,9 @@ class JobRepository(Protocol):
     def open_jobs(self) -> tuple[Job, ...]:
         """Return every job of every owner that a planner must consider: pending, scheduled, refused, running."""
 
+    def open_by_asset(self, owner: str | None) -> dict[str, int]:
+        """Return how many jobs to plan or running each asset has: where awarded, else where submitted."""
+
     def many(self, job_ids: Collection[str]) -> dict[str, Job]:
         """Return the jobs of some ids that exist."""
 

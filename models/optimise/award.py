@@ -24,8 +24,8 @@ IMPROVEMENT_PASSES = 4
 REPAIR_WINDOWS = 12
 """How many of an unserved job's best windows are tried against the jobs that fill them."""
 
-REPAIR_ATTEMPTS = 3_000
-"""How many such windows are tried in one plan; a fleet far too big for its clusters would try for minutes."""
+REPAIR_EFFORT = 30_000
+"""How many jobs may be lifted for that in one plan; a fleet far too big for its clusters would try for minutes."""
 
 FEW_JOBS = 500
 """Up to so many jobs every start is repaired and improved; beyond, only the best one and the one that moves least."""
@@ -71,6 +71,8 @@ class Assignment:
     stop: IntArray = field(init=False)
     is_cut_short: bool = field(init=False, default=False)
     """True where the repair stopped at its limit before it had tried everything."""
+    effort: int = field(init=False, default=0)
+    """Jobs lifted by the repair so far."""
 
     def __post_init__(self) -> None:
         """Start with nothing placed."""
@@ -313,17 +315,15 @@ def _move(plan: Assignment, k: int) -> bool:
 
 def _repair(plan: Assignment) -> None:
     """Let unserved jobs push lighter or movable ones aside where the whole plan gains by it."""
-    attempts = 0
     waiting = [k for k in range(len(plan.options)) if plan.choice[k] == UNSERVED]
     waiting.sort(key=lambda k: (-plan.options[k].unserved_gbp, plan.options[k].job.job_id))
     for k in waiting:
         if plan.choice[k] != UNSERVED or plan.links.before[k] or plan.links.after[k]:
             continue
         for pick in plan.options[k].open_ranking[:REPAIR_WINDOWS]:
-            if attempts == REPAIR_ATTEMPTS:
+            if plan.effort >= REPAIR_EFFORT:
                 plan.is_cut_short = True
                 return
-            attempts += 1
             if _push_aside(plan, k, int(pick)):
                 break
 
@@ -347,6 +347,7 @@ def _push_aside(plan: Assignment, k: int, pick: int) -> bool:
         before.append(plan.worth(other))
         lifted.append((other, int(plan.choice[other])))
         plan.lift(other)
+    plan.effort += 1 + len(lifted)
     if plan.fits_now(k, pick):
         plan.place(k, pick)
         for other, _ in lifted:

