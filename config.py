@@ -34,6 +34,7 @@ from config_values import (
     default_database,
     default_region,
 )
+from models.domain.carbon_value import kappa_of_weights
 from models.domain.errors import HalfhourError
 from models.domain.regions import REGIONS
 
@@ -43,7 +44,6 @@ __all__ = [
     "Settings",
     "bind_problem",
     "is_loopback",
-    "kappa_of_weights",
 ]
 
 PREFIX = "HALFHOUR_"
@@ -62,15 +62,6 @@ PLAIN_NAMES = frozenset(
 
 NOT_SETTINGS = re.compile(r"HALFHOUR_(SHARED_DIR|TEST_[A-Z0-9_]+)")
 """Names with our prefix that only the test suite reads."""
-
-REFERENCE_PRICE_GBP_PER_KWH = 0.20
-"""Price that turns weights into money, fixed by the design. [£/kWh]"""
-
-REFERENCE_CARBON_KG_PER_KWH = 0.15
-"""Carbon intensity that turns weights into money, fixed by the design. [kg/kWh]"""
-
-HIGHEST_KAPPA_GBP_PER_KG = 10.0
-"""Upper end of the value of carbon, also for a cost weight of 0. [£/kg]"""
 
 HIGHEST_INTENSITY_KG_PER_KWH = 0.650
 """Carbon intensity no half-hour of the GB grid reaches; used by the start-up check. [kg/kWh]"""
@@ -247,8 +238,6 @@ class Planning(_Group):
     """Work starting within this time is not moved. [min]"""
     freeze_executor_minutes: Annotated[int, Field(ge=0, le=1440)] = 60
     """The same for work handed to an executor or held by a contract. [min]"""
-    fleet_carbon_budget_kg_per_day: Annotated[float | None, Field(gt=0, le=1_000_000_000)] = None
-    """Most carbon all planned work may cause in a London day. [kg/day]"""
     loop_seconds: Annotated[float, Field(ge=1, le=3600)] = 20.0
     """Pause between two rounds of the loop that refreshes, re-plans and writes the log. [s]"""
     lease_seconds: Annotated[float, Field(ge=5, le=3600)] = 90.0
@@ -334,21 +323,6 @@ class Settings(Money, Planning, Grid, Keeping, Serving):
         if found:
             raise ValueError("\n".join(found))
         return self
-
-
-def kappa_of_weights(weight_carbon: float, weight_cost: float) -> float:
-    """Return the value of carbon that two weights stand for, at most 10. [£/kg]
-
-    Args:
-        weight_carbon: Weight of carbon, >= 0.
-        weight_cost: Weight of cost, >= 0; with 0 any carbon weight means the highest value.
-    """
-    if weight_carbon == 0:
-        return 0.0
-    if weight_cost == 0:
-        return HIGHEST_KAPPA_GBP_PER_KG
-    reference = REFERENCE_PRICE_GBP_PER_KWH / REFERENCE_CARBON_KG_PER_KWH
-    return min(weight_carbon / weight_cost * reference, HIGHEST_KAPPA_GBP_PER_KG)
 
 
 def is_loopback(host: str) -> bool:

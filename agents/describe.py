@@ -139,11 +139,14 @@ class Describer:
         plan.place(k, pick)
         ranked = mine.ranking[free[mine.ranking]]
         runner = next((int(r) for r in ranked if not _overlap(mine, int(r), pick)), None)
+        shown = [int(r) for r in ranked[:WRITTEN_OPTIONS]]
+        if pick not in shown:
+            shown = [*shown[: WRITTEN_OPTIONS - 1], pick]
         flip, direction = self._flip(mine, pick, runner)
         return Explanation(
             runner_up=None if runner is None else self.placement(mine, runner),
             options_considered=mine.count,
-            best_options=tuple(self.placement(mine, int(r)) for r in ranked[:WRITTEN_OPTIONS]),
+            best_options=tuple(self.placement(mine, r) for r in shown),
             blocked=blocked,
             flip_carbon_gbp_per_tonne=flip,
             flip_direction=direction,
@@ -155,26 +158,37 @@ class Describer:
     def _blocked(
         self, plan: Assignment, k: int, pick: int, free: BoolArray, owner: str
     ) -> tuple[Blocked, ...]:
+        """Return the better windows that could not be taken, by the rule that closed them; job k is lifted."""
         mine = plan.options[k]
         gain = float(mine.objective_gbp[pick]) - mine.objective_gbp
         better = (gain > 1e-6) & ~free & (mine.tier <= mine.tier[pick])
+        if not better.any():
+            return ()
+        is_open = mine.closed == Closed.OPEN
+        early = _out_of_order(plan, k)
+        groups = {
+            "power": (is_open & ~early) | (mine.closed == Closed.POWER),
+            "predecessor": is_open & early,
+            Closed.CARBON_CAP.rule: mine.closed == Closed.CARBON_CAP,
+            Closed.MAX_PRICE.rule: mine.closed == Closed.MAX_PRICE,
+        }
         found = []
-        for code in (Closed.OPEN, Closed.CARBON_CAP, Closed.MAX_PRICE, Closed.POWER):
-            here = np.flatnonzero(better & (mine.closed == code))
+        for rule, group in groups.items():
+            here = np.flatnonzero(better & group)
             if not here.size:
                 continue
             top = int(here[np.argmax(gain[here])])
             row, start = int(mine.asset_row[top]), int(mine.start[top])
-            shared = code is Closed.OPEN
+            span = slice(start, start + mine.slots)
             found.append(
                 Blocked(
-                    rule="power" if shared else code.rule,
+                    rule=rule,
                     count=int(here.size),
                     best_start=self.table.horizon.start_of(start),
                     best_asset_id=self.table.assets[row].asset_id,
                     better_by_gbp=float(gain[top]),
-                    held_by=holders(plan, row, slice(start, start + mine.slots), k, owner)
-                    if shared
+                    held_by=holders(plan, row, span, k, owner)
+                    if rule == "power" and is_open[top]
                     else (),
                 )
             )
@@ -184,14 +198,15 @@ class Describer:
         self, mine: JobOptions, pick: int, runner: int | None
     ) -> tuple[float | None, str | None]:
         """Return the value of carbon at which the runner-up draws level, and on which side it wins."""
-        if runner is None:
-            return None, None
+        if runner is None or mine.objective_gbp[runner] < mine.objective_gbp[pick] - 1e-9:
+            return (
+                None,
+                None,
+            )  # it is better already and lost for another reason than the value of carbon
         carbon = mine.carbon_kg[[pick, runner]]
-        money = (np.nan_to_num(mine.cost_gbp) + mine.delay_gbp + mine.churn_gbp)[[pick, runner]]
+        money = (mine.cost_gbp + mine.delay_gbp + mine.churn_gbp)[[pick, runner]]
         kg_more = float(carbon[1] - carbon[0])
-        if np.isnan(kg_more) or abs(kg_more) < 1e-9:
-            return None, None
-        level = float(money[0] - money[1]) / kg_more * 1000.0
+        level = float(money[0] - money[1]) / kg_more * 1000.0 if abs(kg_more) >= 1e-9 else np.nan
         if not 0.0 <= level <= HIGHEST_FLIP_GBP_PER_TONNE:
             return None, None
         return level, "below" if kg_more > 0 else "above"
@@ -212,6 +227,16 @@ def _known(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
+def _out_of_order(plan: Assignment, k: int) -> BoolArray:
+    """Return which options of job k overlap a job it waits for, or one that waits for it."""
+    mine = plan.options[k]
+    earliest, latest_end = plan.neighbours(k)
+    answer = mine.start < (earliest or 0)
+    if latest_end is not None:
+        answer |= mine.start + mine.slots > latest_end
+    return answer
+
+
 def _overlap(mine: JobOptions, a: int, b: int) -> bool:
     """Return whether two options overlap in time, wherever they run."""
     return bool(abs(int(mine.start[a]) - int(mine.start[b])) < mine.slots)
@@ -219,8 +244,10 @@ def _overlap(mine: JobOptions, a: int, b: int) -> bool:
 
 def segments_of(job: Job, begins: datetime) -> tuple[Segment, ...]:
     """Return the run as stretches of constant power; the last ends with the job, to the minute."""
-    found: list[Segment] = []
     finish = begins + job.duration
+    if not job.power_profile_kw:
+        return (Segment(begins, finish, job.power_kw),)
+    found: list[Segment] = []
     for n, kw in enumerate(job.slot_power_kw()):
         start, end = begins + n * SLOT, min(begins + (n + 1) * SLOT, finish)
         if found and found[-1].power_kw == kw:

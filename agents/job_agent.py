@@ -28,6 +28,7 @@ def options_of(view: JobAgentView) -> tuple[JobOptions, ...]:
             release=view.releases.get(job.job_id),
             latest_finish=view.deadlines.get(job.job_id),
             incumbent=view.incumbents.get(job.job_id),
+            follows=any(before in view.releases for before in job.depends_on),
         )
         for job in view.jobs
     )

@@ -47,17 +47,30 @@ def build_links(jobs: Sequence[Job]) -> Links:
 
 
 def tightened_windows(
-    jobs: Sequence[Job], predecessor_ends: Mapping[str, datetime]
+    jobs: Sequence[Job],
+    predecessor_ends: Mapping[str, datetime],
+    not_before: datetime | None = None,
 ) -> tuple[dict[str, datetime], dict[str, datetime]]:
     """Return releases and deadlines moved by predecessors and successors along the critical paths.
 
     A predecessor's run ends at the earliest on the half-hour after its duration; a successor starts on a
-    half-hour, so deadlines are rounded down and releases up to half-hours where neighbours are involved.
+    half-hour, so deadlines are rounded down and releases up to half-hours where neighbours are involved. A
+    successor that cannot meet its own deadline any more moves nobody's.
+
+    Args:
+        jobs: The jobs of one negotiation.
+        predecessor_ends: Job id → earliest start imposed by predecessors that are not among `jobs`.
+        not_before: Earliest start of anything; None: no such bound.
     """
     order = topological(jobs)
     place = {job.job_id: k for k, job in enumerate(jobs)}
     release = {
-        job.job_id: max(job.release, predecessor_ends.get(job.job_id, job.release)) for job in jobs
+        job.job_id: max(
+            job.release,
+            predecessor_ends.get(job.job_id, job.release),
+            not_before or job.release,
+        )
+        for job in jobs
     }
     deadline = {job.job_id: job.latest_finish for job in jobs}
     for k in order:
@@ -68,6 +81,8 @@ def tightened_windows(
                 release[job.job_id] = max(release[job.job_id], done)
     for k in reversed(order):
         job = jobs[k]
+        if ceil_slot(release[job.job_id]) + job.duration > deadline[job.job_id]:
+            continue
         for p in job.depends_on:
             if p in place:
                 start = floor_slot(deadline[job.job_id] - job.duration)

@@ -20,15 +20,26 @@ from agents.messages import (
 )
 from agents.policy import Policy
 from agents.view import PolicyAgentView
+from models.domain.asset import Asset
+from models.domain.job import Job
 from models.domain.regions import admits
-from models.domain.time import SLOT
 from models.optimise.award import UNSERVED
 from models.optimise.options import JobOptions, Weights
+from models.optimise.table import PricedTable
 
 NAME = "policy"
 """Sender name of the Policy Agent."""
 
-CHECKED = ("deadline", "release", "region", "power", "carbon_cap", "max_price", "order")
+CHECKED = (
+    "deadline",
+    "release",
+    "asset",
+    "region",
+    "power",
+    "carbon_cap",
+    "max_price",
+    "order",
+)
 """Hard limits the veto looks at."""
 
 
@@ -101,6 +112,11 @@ def _fault(view: PolicyAgentView, mine: JobOptions, pick: int) -> tuple[str, str
         return "deadline", f"would end {start + job.duration} after {job.latest_finish}"
     if start < job.release or slot < table.first_open:
         return "release", f"would start {start}, before it may"
+    if not _may_use(job, asset, table):
+        return (
+            "asset",
+            f"{asset.asset_id} is not the job's cluster nor one of its owner's of that type",
+        )
     if not admits(job.allowed_regions, asset.region):
         return "region", f"{asset.region} is not allowed"
     energy = [kwh * asset.pue for kwh in job.slot_energy_kwh()]
@@ -118,6 +134,17 @@ def _fault(view: PolicyAgentView, mine: JobOptions, pick: int) -> tuple[str, str
     return None
 
 
+def _may_use(job: Job, asset: Asset, table: PricedTable) -> bool:
+    """Return whether an asset is the job's own, or its owner's of the same type."""
+    if asset.asset_id == job.asset_id:
+        return True
+    row = table.index.get(job.asset_id)
+    if row is None:
+        return False
+    own = table.assets[row]
+    return asset.owner == job.owner and asset.asset_type == own.asset_type
+
+
 def _order_fault(view: PolicyAgentView, ends: dict[int, int]) -> PlanVetoed | None:
     """Return a veto if a job starts before one it waits for has ended."""
     if view.links is None:
@@ -132,7 +159,6 @@ def _order_fault(view: PolicyAgentView, ends: dict[int, int]) -> PlanVetoed | No
                 return PlanVetoed(
                     sender=NAME,
                     rule="order",
-                    detail=f"{job_id} would start before {view.options[p].job.job_id} ends "
-                    f"({SLOT} slots)",
+                    detail=f"{job_id} would start before {view.options[p].job.job_id} has ended",
                 )
     return None

@@ -13,7 +13,7 @@ from models.domain.time import Horizon, format_utc
 from models.optimise.award import Assignment
 from models.optimise.options import Closed, JobOptions, Weights
 from models.optimise.relaxation import Relaxed, longest_room_hours, relaxations
-from models.optimise.table import PricedTable
+from models.optimise.table import TOLERANCE_KW, PricedTable
 
 OFFERED = 3
 """How many checked changes a refusal offers."""
@@ -37,8 +37,12 @@ def refuse(plan: Assignment, k: int, table: PricedTable, weights: Weights) -> Re
     rule, detail = _rule(plan, k, table)
     if rule == "predecessor":
         return Refusal(mine.job.job_id, rule, detail, None, options_considered=mine.count)
-    latest = min(table.horizon.end, table.horizon.start_of(table.first_open) + SEARCHED_AHEAD)
-    found = relaxations(mine.job, table, weights, plan.room_kw, latest)[:OFFERED]
+    # One half-hour less than planned ahead: the offer must still be taken when it is sent.
+    now = table.horizon.start_of(table.first_open - 1)
+    latest = min(table.horizon.end, now + SEARCHED_AHEAD)
+    earliest = plan.neighbours(k)[0]
+    release = max(mine.job.release, table.horizon.start_of(max(earliest or 0, mine.first_start)))
+    found = relaxations(mine.job, table, weights, plan.room_kw, latest, release)[:OFFERED]
     offered = tuple(_offer(answer, table) for answer in found)
     return Refusal(
         job_id=mine.job.job_id,
@@ -85,7 +89,21 @@ def _rule(plan: Assignment, k: int, table: PricedTable) -> tuple[str, str]:
         return "power", f"it needs {mine.power_kw.max():g} kW and its clusters offer {most:g} kW"
     if np.all(closed != Closed.OPEN):
         return _capped(mine, job)
-    return "power", _no_room(plan, mine, table)
+    waits = _out_of_time(plan, k, table.horizon)
+    return ("predecessor", waits) if waits else ("power", _no_room(plan, mine, table))
+
+
+def _out_of_time(plan: Assignment, k: int, horizon: Horizon) -> str | None:
+    """Return a sentence where the jobs it waits for end too late for every one of its windows; else None."""
+    earliest = plan.neighbours(k)[0] or 0
+    mine = plan.options[k]
+    if not plan.links.before[k] or (mine.start[mine.closed == Closed.OPEN] >= earliest).any():
+        return None
+    names = ", ".join(plan.options[p].job.job_id for p in plan.links.before[k])
+    return (
+        f"it waits for {names} until {when(horizon.start_of(earliest))}, too late to finish by "
+        f"{when(mine.job.latest_finish)}"
+    )
 
 
 def _too_late(job: Job, mine: JobOptions, horizon: Horizon) -> tuple[str, str]:
@@ -103,24 +121,22 @@ def _too_late(job: Job, mine: JobOptions, horizon: Horizon) -> tuple[str, str]:
 
 
 def _capped(mine: JobOptions, job: Job) -> tuple[str, str]:
-    mean_g = mine.carbon_kg / mine.energy_kwh * 1000.0
-    mean_gbp = mine.cost_gbp / mine.energy_kwh
-    by_carbon = mine.closed == Closed.CARBON_CAP
-    if job.carbon_cap_g_per_kwh is not None and by_carbon.sum() * 2 >= by_carbon.size:
-        return (
-            "carbon_cap",
-            (
-                f"the cleanest window averages {np.nanmin(mean_g):.1f} g/kWh and the cap is "
-                f"{job.carbon_cap_g_per_kwh:g} g/kWh"
-            ),
-        )
-    return (
-        "max_price",
-        (
-            f"the cheapest window averages £{np.nanmin(mean_gbp):.4f}/kWh and the cap is "
-            f"£{job.max_price_gbp_per_kwh:g}/kWh"
-        ),
+    """Return which cap closes every window its clusters have power for, with the nearest value."""
+    can_run = mine.closed != Closed.POWER
+    mean_g = (mine.carbon_kg / mine.energy_kwh * 1000.0)[can_run]
+    mean_gbp = (mine.cost_gbp / mine.energy_kwh)[can_run]
+    cap_g, cap_gbp = job.carbon_cap_g_per_kwh, job.max_price_gbp_per_kwh
+    cleanest = (
+        "" if cap_g is None else f"the cleanest window averages {np.nanmin(mean_g):.1f} g/kWh"
     )
+    if cap_g is not None and (mine.closed[can_run] == Closed.CARBON_CAP).all():
+        return "carbon_cap", f"{cleanest} and the cap is {cap_g:g} g/kWh"
+    assert cap_gbp is not None, "what no carbon cap closes, a price cap does"
+    cheapest = f"the cheapest window averages £{np.nanmin(mean_gbp):.4f}/kWh"
+    if cap_g is None or (mean_gbp > cap_gbp).all():
+        return "max_price", f"{cheapest} and the cap is £{cap_gbp:g}/kWh"
+    both = f"the carbon cap of {cap_g:g} g/kWh and the price cap of £{cap_gbp:g}/kWh"
+    return "max_price", f"no window keeps {both}: {cleanest}, {cheapest}, but never one both"
 
 
 def _no_room(plan: Assignment, mine: JobOptions, table: PricedTable) -> str:
@@ -133,11 +149,13 @@ def _no_room(plan: Assignment, mine: JobOptions, table: PricedTable) -> str:
         most = max(most, float(room.max(initial=0.0)))
         longest = max(longest, longest_room_hours(room, peak))
     names = ", ".join(table.assets[row].asset_id for row in mine.candidate_rows)
-    if most < peak - 1e-6:
+    if most < peak - TOLERANCE_KW:
         return (
             f"it needs {peak:g} kW and {names} has at most {most:g} kW free in any half-hour "
             "of its window"
         )
+    if longest >= hours:
+        return f"its power profile of up to {peak:g} kW over {hours:g} h fits nowhere on {names} in its window"
     return (
         f"it needs {peak:g} kW for {hours:g} h and {names} has that free for at most "
         f"{longest:g} h at a stretch in its window"

@@ -24,6 +24,7 @@ from agents.messages import (
     Message,
     PlanProposed,
     PlanVetoed,
+    PricesPosted,
     Refused,
     SlotArray,
     stamp,
@@ -40,9 +41,10 @@ from agents.wording import award_sentence
 from models.domain.job import Job
 from models.domain.plan import Award, Certificate, PlanMethod, Refusal
 from models.domain.signal import FloatArray, Quality, worst_quality
+from models.domain.time import SLOT_HOURS
 from models.optimise.award import UNSERVED, Assignment, award
 from models.optimise.options import JobOptions, must_run_on_arrival
-from models.optimise.table import PricedTable
+from models.optimise.table import TOLERANCE_KW, PricedTable
 
 NAME = "chair"
 """Sender name of the scheduler."""
@@ -107,7 +109,8 @@ def negotiate(situation: Situation) -> Outcome:
     awards = tuple(
         _award(describer, plan, k) for k in range(len(options)) if plan.choice[k] != UNSERVED
     )
-    certificate = _certificate(plan, bound, perf_counter() - began, situation.refused)
+    notes = [*_notes(plan, situation.refused), *_breaches(situation, table)]
+    certificate = _certificate(plan, bound, perf_counter() - began, notes)
     minutes.hear(_decisions(awards, refusals, situation), 1)
     return Outcome(
         negotiation_id=situation.negotiation_id,
@@ -157,7 +160,9 @@ def _announce(
     situation: Situation, table: PricedTable, jobs: tuple[Job, ...], minutes: _Minutes
 ) -> tuple[JobOptions, ...]:
     """Let each owner's Job Agent price its options and announce its work; options come back in `jobs` order."""
-    releases, deadlines = tightened_windows(jobs, situation.predecessor_ends or {})
+    releases, deadlines = tightened_windows(
+        jobs, situation.predecessor_ends or {}, table.horizon.start_of(table.first_open)
+    )
     by_id: dict[str, JobOptions] = {}
     for owner in sorted({job.owner for job in jobs}):
         view = JobAgentView(
@@ -180,11 +185,18 @@ def _price_rounds(
     options: tuple[JobOptions, ...],
     minutes: _Minutes,
 ) -> float:
-    """Post prices, collect quotes, and return the lower bound they prove. [GBP]"""
+    """Post prices, collect quotes, and return the lower bound they prove. [GBP]
+
+    The bound is what the quotes are worth less what the room itself would earn at the posted prices.
+    """
     posted = minutes.hear(
         policy_agent.respond(PolicyAgentView(situation.policy, table), minutes.messages), 1
     )
-    value = 0.0
+    value = -sum(
+        float((message.power_gbp_per_kwh.values * table.room_kw).sum()) * SLOT_HOURS
+        for message in posted
+        if isinstance(message, PricesPosted)
+    )
     for owner in sorted({mine.job.owner for mine in options}):
         mine = [each for each in options if each.job.owner == owner]
         quotes = minutes.hear(job_agent.respond(owner, table, mine, posted), 1)
@@ -243,7 +255,7 @@ def _award(describer: Describer, plan: Assignment, k: int) -> Award:
     baseline = describer.baseline(mine.job)
     savings = savings_between(baseline.placement, placed)
     explanation = describer.explain(plan, k, mine.job.owner)
-    own = next((a for a in describer.table.assets if a.asset_id == mine.job.asset_id), None)
+    own = describer.table.assets[describer.table.index[mine.job.asset_id]]
     why = award_sentence(
         placed,
         baseline,
@@ -264,8 +276,30 @@ def _award(describer: Describer, plan: Assignment, k: int) -> Award:
     )
 
 
+def _notes(plan: Assignment, before: Sequence[Refusal]) -> list[str]:
+    notes = ["one round at price zero: the bound is every job's own unconstrained best"]
+    if before:
+        notes.append(f"{len(before)} refused before planning stand outside objective and bound")
+    if plan.is_cut_short:
+        notes.append("the search for room for unserved jobs stopped at its limit")
+    return notes
+
+
+def _breaches(situation: Situation, table: PricedTable) -> list[str]:
+    """Return one sentence per asset whose held work alone exceeds its limit; nothing is planned around it."""
+    held = held_power(situation)
+    notes = []
+    for row, asset in enumerate(table.assets):
+        if asset.asset_id not in held:
+            continue
+        over = float(held[asset.asset_id].max() - table.limit_kw[row])
+        if over > TOLERANCE_KW:
+            notes.append(f"frozen work exceeds the limit of {asset.asset_id} by {over:g} kW")
+    return notes
+
+
 def _certificate(
-    plan: Assignment, bound: float, seconds: float, before: Sequence[Refusal]
+    plan: Assignment, bound: float, seconds: float, notes: Sequence[str]
 ) -> Certificate:
     """Return what is proven. Jobs refused before planning stand outside objective and bound and are noted."""
     served = [k for k in range(len(plan.options)) if plan.choice[k] != UNSERVED]
@@ -278,9 +312,6 @@ def _certificate(
     served_percent = (
         max(0.0, served_gbp - served_bound) / max(abs(served_gbp), 0.01) * 100 if served else 0.0
     )
-    notes = ["one round at price zero: the bound is every job's own unconstrained best"]
-    if before:
-        notes.append(f"{len(before)} refused before planning stand outside objective and bound")
     return Certificate(
         objective_gbp=objective,
         lower_bound_gbp=bound,
@@ -292,7 +323,7 @@ def _certificate(
         rounds=1,
         seconds=seconds,
         method=PlanMethod.GREEDY,
-        heuristic=True,
+        heuristic=plan.is_cut_short,
         delay_gbp=sum(float(plan.options[k].delay_gbp[plan.choice[k]]) for k in served),
         churn_gbp=sum(float(plan.options[k].churn_gbp[plan.choice[k]]) for k in served),
         notes=tuple(notes),

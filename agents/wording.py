@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from math import floor, log10
 
 from models.domain.plan import Baseline, Explanation, Placement, Savings
 from models.domain.regions import REGIONS
@@ -23,8 +24,10 @@ def significant(value: float, digits: int = 3) -> str:
     """Return a number with so many significant digits, without an exponent."""
     if value == 0:
         return "0"
-    text = f"{value:.{digits}g}"
-    return f"{float(text):,.0f}" if "e" in text or abs(value) >= 10**digits else text
+    rounded = float(f"{value:.{digits}g}")
+    decimals = max(0, digits - 1 - floor(log10(abs(rounded))))
+    text = f"{rounded:,.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def price_text(gbp_per_kwh: float) -> str:
@@ -35,8 +38,9 @@ def price_text(gbp_per_kwh: float) -> str:
 
 def money_text(gbp: float) -> str:
     """Return an amount in pounds and pence, minus sign first."""
-    sign = "−" if gbp < -0.004 else ""
-    return f"{sign}£{abs(gbp):,.2f}"
+    amount = f"{abs(gbp):,.2f}"
+    sign = "−" if gbp < 0 and amount != "0.00" else ""
+    return f"{sign}£{amount}"
 
 
 def _difference(savings: Savings) -> str:
