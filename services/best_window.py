@@ -23,6 +23,10 @@ PRICE_NOTE = "Octopus Agile is a household tariff: read the price as a shape, ex
 PRICE_NOTE_WITH_VAT = "Octopus Agile is a household tariff: read the price as a shape, with VAT"
 
 
+PLACE = "(this place)"
+"""Id of the imagined cluster; no real one can have it."""
+
+
 def answer(context: Context, query: BestWindowQuery) -> BestWindow:
     """Return the best window of a region for a run that must be ready by a time.
 
@@ -107,7 +111,7 @@ def _stand_in(
 ) -> tuple[Job, Asset]:
     """Return the question as a job on a place of unlimited power in its region."""
     asset = Asset(
-        asset_id="here",
+        asset_id=PLACE,
         owner="anybody",
         asset_type="any",
         region=query.region,

@@ -53,14 +53,16 @@ def changes_of(
         changed.append(_awarded(before, award, outcome, trigger, mode, now))
     for refusal in outcome.refusals:
         before = facts.plans.get(refusal.job_id)
-        if before is not None and before.refusal is not None and _same_refusal(before, refusal):
+        told = jobs[refusal.job_id].status is JobStatus.REFUSED
+        if told and before is not None and _same_refusal(before, refusal):
             unchanged.append(replace(before, refusal=refusal))
             continue
         plan = _fresh(before, refusal.job_id, outcome, mode, now, refusal=refusal)
         changed.append(Change(plan, JobStatus.REFUSED, False))
     for deferral in outcome.deferrals:
         before = facts.plans.get(deferral.job_id)
-        if before is not None and before.deferral == deferral:
+        told = jobs[deferral.job_id].status is JobStatus.PENDING
+        if told and before is not None and before.deferral == deferral:
             continue
         plan = _fresh(before, deferral.job_id, outcome, mode, now, deferral=deferral)
         changed.append(Change(plan, JobStatus.PENDING, False))

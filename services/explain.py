@@ -5,6 +5,7 @@ from __future__ import annotations
 from models.domain.access import Caller
 from models.domain.errors import Conflict
 from models.domain.job import FINAL_STATUSES, JobStatus
+from models.domain.plan import Award
 from models.optimise.award import Assignment
 from models.optimise.options import Closed
 from services import single
@@ -32,8 +33,19 @@ def candidates(context: Context, caller: Caller, job_id: str) -> tuple[Candidate
     context.signals.ensure_fresh()
     facing = single.alone(context, single.unpinned(view.job), assets, now)
     award = view.plan.award if view.plan else None
-    present = award.placement.objective_gbp if award else None
-    return tuple(_rows(facing, present))
+    return tuple(_rows(facing, _present_gbp(facing, award)))
+
+
+def _present_gbp(facing: single.Alone, award: Award | None) -> float | None:
+    """Return what the present award is worth on the same signals as the candidates; None without one. [GBP]"""
+    if award is None:
+        return None
+    row = facing.table.index.get(award.placement.asset_id)
+    start = facing.table.horizon.index_of(award.placement.start)
+    found = None if row is None else facing.options.find(row, start)
+    if found is None:
+        return award.placement.objective_gbp
+    return facing.describer.placement(facing.options, found).objective_gbp
 
 
 def _rows(facing: single.Alone, present_gbp: float | None) -> list[Candidate]:

@@ -8,40 +8,35 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from agents import job_agent
 from agents.scheduler import negotiate
 from agents.view import Outcome
 from models.domain.access import Caller
 from models.domain.decision import EventType
-from models.domain.errors import AuditBroken, Conflict, Forbidden, HalfhourError, StalePlan
-from models.domain.plan import Award, NegotiationStatus, NegotiationSummary
-from models.domain.ports import Page
-from models.domain.signal import Quality
+from models.domain.errors import AuditBroken, Forbidden, StalePlan
+from models.domain.plan import NegotiationSummary
+from models.domain.ports import Page, UnitOfWork
 from services import records, snapshot
 from services.changes import Change, changes_of
 from services.context import Context
-from services.situation import Facts, load, situation
+from services.negotiation_log import begin, finished, mark_failed
+from services.plan_turn import turn
+from services.situation import Facts, has_only_grown, lacks_answer, load, situation
 from services.types import NegotiationView, PlanRun
 
 log = logging.getLogger(__name__)
 
-PLAN_LEASE = "plan"
-"""Name of the lease every planner holds while it works."""
-
-LEASE_SECONDS = 180.0
-"""How long a planner may go silent before another takes over. [s]"""
-
-LOCK_WAIT_SECONDS = 120.0
-"""How long a planner waits for its turn. [s]"""
-
 ATTEMPTS = 6
 """How often a plan is made anew when the facts changed meanwhile."""
+
+STRICT_ATTEMPTS = 3
+"""After so many attempts a plan is also taken if jobs were merely added meanwhile; they come with the next plan."""
 
 
 def schedule(context: Context, caller: Caller, job_id: str) -> PlanRun:
@@ -68,10 +63,11 @@ def replan_if_needed(context: Context, report: Any) -> PlanRun | None:
     elif getattr(report, "carbon_updated", False):
         trigger = "new_forecast"
     facts = load(context)
-    plannable = [job for job in facts.jobs if not job.is_held]
-    if trigger is None and any(job.job_id not in facts.plans for job in plannable):
+    if trigger is None and any(
+        lacks_answer(job, facts.plans.get(job.job_id)) for job in facts.jobs
+    ):
         trigger = "worker"
-    if trigger is None or not plannable:
+    if trigger is None or all(job.is_held for job in facts.jobs):
         return None
     return replan(context, trigger=trigger, wait_seconds=None)
 
@@ -114,43 +110,17 @@ def replan(context: Context, *, trigger: str, wait_seconds: float | None = -1.0)
     return answer
 
 
-def begin(context: Context, negotiation_id: UUID, trigger: str) -> None:
-    """Store a negotiation as running, so that it can be followed."""
-    with context.uow(write=True) as uow:
-        uow.plans.begin_negotiation(
-            _summary(negotiation_id, trigger, NegotiationStatus.RUNNING, context.clock.now(), None)
-        )
-        uow.commit()
-
-
 def _run(context: Context, negotiation_id: UUID, trigger: str) -> PlanRun:
     started = context.clock.now()
     holder = f"{context.settings.holder}:{negotiation_id}"
     try:
-        token = _take_turn(context, holder)
-        try:
+        with turn(context, holder) as token:
             run = _plan_until_fresh(context, negotiation_id, trigger, started, token)
-        finally:
-            context.leases.release(PLAN_LEASE, holder, token)
     except BaseException as error:
-        _mark_failed(context, negotiation_id, trigger, started, error)
+        mark_failed(context, negotiation_id, trigger, started, error)
         raise
     _flush(context)
     return run
-
-
-def _take_turn(context: Context, holder: str) -> int:
-    """Wait for the plan lease and return its fencing token."""
-    deadline = time.monotonic() + LOCK_WAIT_SECONDS
-    pause = 0.005
-    while True:
-        token = context.leases.acquire(PLAN_LEASE, holder, LEASE_SECONDS)
-        if token is not None:
-            return token
-        if time.monotonic() > deadline:
-            raise Conflict("another planner has been at work for two minutes; try again")
-        time.sleep(pause)
-        pause = min(pause * 1.5, 0.1)
 
 
 def _plan_until_fresh(
@@ -162,8 +132,9 @@ def _plan_until_fresh(
         now = context.clock.now()
         facing = situation(context, facts, negotiation_id, now)
         outcome = negotiate(facing)
+        made = _Made(facts, outcome, facing.signals, trigger, started, attempt < STRICT_ATTEMPTS)
         try:
-            return _commit(context, facts, outcome, facing.signals, trigger, started, token)
+            return _commit(context, made, token)
         except StalePlan:
             if attempt == ATTEMPTS - 1:
                 raise
@@ -171,25 +142,40 @@ def _plan_until_fresh(
     raise AssertionError("unreachable")
 
 
-def _commit(
-    context: Context,
-    facts: Facts,
-    outcome: Outcome,
-    signals: Mapping[str, Any],
-    trigger: str,
-    started: datetime,
-    token: int,
-) -> PlanRun:
+@dataclass(frozen=True)
+class _Made:
+    """A plan and what it was made from."""
+
+    facts: Facts
+    outcome: Outcome
+    signals: Mapping[str, Any]
+    trigger: str
+    started: datetime
+    is_strict: bool
+
+
+def _guard(uow: UnitOfWork, made: _Made, token: int) -> None:
+    """Raise `StalePlan` if the facts have moved on: at all, or beyond mere additions of jobs."""
+    version = uow.plans.version()
+    if not made.is_strict and version != made.facts.version and has_only_grown(made.facts, uow):
+        log.info("plan %s is taken without the jobs added meanwhile", made.outcome.negotiation_id)
+        uow.plans.guard(version, token)
+        return
+    uow.plans.guard(made.facts.version, token)
+
+
+def _commit(context: Context, made: _Made, token: int) -> PlanRun:
     """Write answers, records and the frozen view of the plan in one transaction."""
+    facts, outcome, signals, trigger = made.facts, made.outcome, made.signals, made.trigger
     now = context.clock.now()
     clock_utc = now if context.clock.is_shifted else None
     jobs = {job.job_id: job for job in facts.jobs}
     by_region = records.inputs_of(signals, _horizon(signals), now) if signals else {}
     changed, unchanged = changes_of(outcome, facts, jobs, trigger, context.signals.mode, now)
     messages = [message.model_dump(mode="json") for message in _told(outcome, changed)]
-    summary = _finished(outcome, trigger, started, now, changed, facts)
+    summary = finished(outcome, trigger, made.started, now, changed, facts)
     with context.uow(write=True) as uow:
-        uow.plans.guard(facts.version, token)
+        _guard(uow, made, token)
         stored = list(unchanged)
         for change in changed:
             job = jobs[change.plan.job_id]
@@ -279,78 +265,6 @@ def _horizon(signals: Mapping[str, Any]) -> Any:
     return next(iter(signals.values())).horizon
 
 
-def _finished(
-    outcome: Outcome,
-    trigger: str,
-    started: datetime,
-    now: datetime,
-    changed: Sequence[Change],
-    facts: Facts,
-) -> NegotiationSummary:
-    open_ids = {job.job_id for job in facts.jobs}
-    answered = {a.job_id for a in outcome.awards}
-    frozen = [
-        job_id
-        for job_id, plan in facts.plans.items()
-        if job_id in open_ids and job_id not in answered and plan.award is not None
-        and job_id not in {r.job_id for r in outcome.refusals}
-        and job_id not in {d.job_id for d in outcome.deferrals}
-    ]  # fmt: skip
-    return replace(
-        _summary(outcome.negotiation_id, trigger, NegotiationStatus.COMMITTED, started, now),
-        scheduled=len(outcome.awards) + len(frozen),
-        refused=len(outcome.refusals),
-        deferred=len(outcome.deferrals),
-        moved=sum(change.is_move for change in changed),
-        data_quality=outcome.data_quality,
-        certificate=outcome.certificate,
-    )
-
-
-def _summary(
-    negotiation_id: UUID,
-    trigger: str,
-    status: NegotiationStatus,
-    started: datetime,
-    finished: datetime | None,
-    error: str | None = None,
-) -> NegotiationSummary:
-    return NegotiationSummary(
-        negotiation_id=str(negotiation_id),
-        status=status,
-        trigger=trigger,
-        started_at=started,
-        finished_at=finished,
-        scheduled=0,
-        refused=0,
-        deferred=0,
-        moved=0,
-        data_quality=Quality.NONE,
-        certificate=None,
-        error=error,
-    )
-
-
-def _mark_failed(
-    context: Context, negotiation_id: UUID, trigger: str, started: datetime, error: BaseException
-) -> None:
-    told = str(error) if isinstance(error, HalfhourError) else type(error).__name__
-    with context.uow(write=True) as uow:
-        uow.plans.finish_negotiation(
-            _summary(
-                negotiation_id,
-                trigger,
-                NegotiationStatus.FAILED,
-                started,
-                context.clock.now(),
-                told,
-            ),
-            (),
-            {},
-        )
-        uow.commit()
-
-
 def _flush(context: Context) -> None:
     """Write the records to the file now; the loop tries again if the disk refuses."""
     try:
@@ -369,9 +283,17 @@ def show(context: Context, caller: Caller, negotiation_id: str) -> NegotiationVi
         named = {str(m["job_id"]) for m in messages if m.get("job_id")}
         named |= {str(job["job_id"]) for job in view.get("jobs", ())}
         mine = {j for j, job in uow.jobs.many(named).items() if job.owner == owner}
-    kept = tuple(m for m in messages if m.get("job_id") is None or m["job_id"] in mine)
+    kept = tuple(m for m in messages if _may_hear(m, owner, mine))
     jobs = [job for job in view.get("jobs", ()) if job["job_id"] in mine]
     return NegotiationView(summary, kept, {**view, "jobs": jobs})
+
+
+def _may_hear(message: Mapping[str, Any], owner: str, mine: Collection[str]) -> bool:
+    """Return whether an owner may read a message: the agents of other owners and their jobs stay private."""
+    sender = str(message.get("sender", ""))
+    if sender.startswith(job_agent.name_of("")) and sender != job_agent.name_of(owner):
+        return False
+    return message.get("job_id") is None or message["job_id"] in mine
 
 
 def page(
@@ -381,13 +303,6 @@ def page(
     del caller
     with context.uow() as uow:
         return uow.plans.negotiations(cursor=cursor, limit=limit)
-
-
-def award_of(context: Context, job_id: str) -> Award | None:
-    """Return the present award of a job, or None."""
-    with context.uow() as uow:
-        plan = uow.plans.current().get(job_id)
-    return plan.award if plan else None
 
 
 def _must_submit(caller: Caller) -> None:

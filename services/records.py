@@ -146,6 +146,7 @@ def negotiation_draft(
     lines = sorted(
         f"{a.job_id}|{a.placement.asset_id}|{millisecond_utc(a.placement.start)}" for a in unchanged
     )
+    ids = sorted(changed)
     said = canonical_json({"messages": plain(messages)})
     body = {
         "actor": PLANNER,
@@ -161,7 +162,9 @@ def negotiation_draft(
         "certificate": certificate(outcome.certificate),
         "messages_count": len(messages),
         "messages_sha256": hashlib.sha256(said.encode()).hexdigest(),
-        "changed_jobs": sorted(changed),
+        # Ids stay out: a negotiation is the fleet's, and its record is read by every owner in it.
+        "changed_count": len(ids),
+        "changed_sha256": hashlib.sha256("\n".join(ids).encode()).hexdigest(),
         "unchanged_count": len(lines),
         "unchanged_sha256": hashlib.sha256("\n".join(lines).encode()).hexdigest(),
         "assumptions_id": policy.assumptions_id,

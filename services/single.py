@@ -15,10 +15,11 @@ from agents.scheduler import first_open_slot
 from agents.view import Situation
 from agents.wording import award_sentence
 from models.domain.asset import Asset
-from models.domain.job import Job
+from models.domain.job import Job, JobStatus
 from models.domain.plan import Baseline, Explanation, Placement, Refusal, Savings
+from models.domain.ports import UnitOfWork
 from models.domain.signal import FloatArray
-from models.domain.time import Horizon
+from models.domain.time import Horizon, ceil_slot
 from models.optimise.award import UNSERVED, Assignment, Links
 from models.optimise.options import JobOptions, build_options, must_run_on_arrival
 from models.optimise.table import PricedTable, price_table
@@ -62,6 +63,7 @@ def alone(context: Context, job: Job, assets: tuple[Asset, ...], now: datetime) 
     horizon = horizon_for(now, [job])
     with context.uow() as uow:
         reserved = uow.plans.reserved(horizon.start, horizon.end, without_job=job.job_id)
+        release = _after_predecessors(uow, job, now)
     held = {asset_id: _row(horizon, by_slot) for asset_id, by_slot in reserved.items()}
     regions = sorted({asset.region for asset in assets})
     signals = context.signals.view(regions, horizon)
@@ -69,7 +71,8 @@ def alone(context: Context, job: Job, assets: tuple[Asset, ...], now: datetime) 
     table = price_table(
         assets, signals, horizon, first_open_slot(facing), held, vat_factors(context, horizon)
     )
-    options = build_options(job, table, policy_agent.weights_of(context.policy))
+    weights = policy_agent.weights_of(context.policy)
+    options = build_options(job, table, weights, release=release)
     plan = Assignment([options], Links.none(1), table.room_kw)
     pick = plan.best(0)
     if pick != UNSERVED:
@@ -88,7 +91,7 @@ def answer(context: Context, facing: Alone) -> Answer:
     placed = facing.describer.placement(facing.options, facing.pick)
     savings = savings_between(baseline.placement, placed)
     explanation = facing.describer.explain(facing.plan, 0, facing.job.owner)
-    own = next((a for a in facing.table.assets if a.asset_id == facing.job.asset_id), None)
+    own = facing.table.assets[facing.table.index[facing.job.asset_id]]
     why = award_sentence(
         placed,
         baseline,
@@ -103,6 +106,19 @@ def answer(context: Context, facing: Alone) -> Answer:
 def unpinned(job: Job) -> Job:
     """Return the job as if nobody had pinned it."""
     return replace(job, pinned_start=None, pinned_asset_id=None)
+
+
+def _after_predecessors(uow: UnitOfWork, job: Job, now: datetime) -> datetime:
+    """Return when the jobs it waits for have ended by the present plan, at least its own release."""
+    release = job.release
+    for name in uow.jobs.many(job.depends_on):
+        view = uow.jobs.view(name, now)
+        award = view.plan.award if view.plan else None
+        if view.job.status is JobStatus.COMPLETED and view.job.ended_at is not None:
+            release = max(release, view.job.ended_at)
+        elif award is not None and view.job.status in {JobStatus.SCHEDULED, JobStatus.RUNNING}:
+            release = max(release, ceil_slot(award.placement.end))
+    return release
 
 
 def _row(horizon: Horizon, by_slot: dict[datetime, float]) -> FloatArray:

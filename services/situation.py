@@ -13,7 +13,7 @@ from agents.view import Held, Situation
 from models.domain.asset import Asset
 from models.domain.job import PLANNED_KINDS, Job, JobStatus
 from models.domain.plan import Deferral, Refusal
-from models.domain.ports import JobPlan
+from models.domain.ports import JobPlan, UnitOfWork
 from models.domain.signal import FloatArray
 from models.domain.time import SLOT, Horizon, ceil_slot, floor_slot
 from models.domain.vat import vat_rate
@@ -24,6 +24,9 @@ from services.holding import freeze_lead
 SHORTEST_SLOTS = 96
 LONGEST_SLOTS = 672
 """Bounds of the service horizon (design section 3): 2 to 14 days."""
+
+HELD = "held by a user"
+"""Reason of the deferral of a job that somebody took out of the plan."""
 
 ROOM_FOR_RELAXATION_SLOTS = 96
 """Half-hours beyond the last deadline in which a later deadline is looked for."""
@@ -43,12 +46,35 @@ class Facts:
 def load(context: Context) -> Facts:
     """Read jobs, present plans and assets as of one plan version."""
     with context.uow() as uow:
-        version = uow.plans.version()
-        jobs = uow.jobs.open_jobs()
-        wanted = {p for job in jobs for p in job.depends_on}
-        return Facts(
-            version, jobs, uow.plans.current(), uow.assets.all_live(), uow.jobs.many(wanted)
-        )
+        return _read(uow)
+
+
+def _read(uow: UnitOfWork) -> Facts:
+    version = uow.plans.version()
+    jobs = uow.jobs.open_jobs()
+    wanted = {p for job in jobs for p in job.depends_on}
+    return Facts(version, jobs, uow.plans.current(), uow.assets.all_live(), uow.jobs.many(wanted))
+
+
+def has_only_grown(before: Facts, uow: UnitOfWork) -> bool:
+    """Return whether nothing has changed since but that jobs were added."""
+    present = _read(uow)
+    jobs = {job.job_id: job for job in present.jobs}
+    return (
+        present.assets == before.assets
+        and all(jobs.get(job.job_id) == job for job in before.jobs)
+        and all(present.predecessors.get(k) == job for k, job in before.predecessors.items())
+    )
+
+
+def lacks_answer(job: Job, plan: JobPlan | None) -> bool:
+    """Return whether a job waits for a planner: it was accepted, put back or released, and not planned since."""
+    if job.is_held or job.status is JobStatus.RUNNING:
+        return False
+    if plan is None:
+        return True
+    deferral = plan.deferral
+    return job.status is JobStatus.PENDING and (deferral is None or deferral.reason == HELD)
 
 
 def freeze_leads(context: Context, assets: tuple[Asset, ...]) -> dict[str, timedelta]:
@@ -88,7 +114,9 @@ def situation(context: Context, facts: Facts, negotiation_id: UUID, now: datetim
                 plan.award.placement.asset_id, horizon.index_of(plan.award.placement.start)
             )
             for job in sorted_out.jobs
-            if (plan := facts.plans.get(job.job_id)) is not None and plan.award is not None
+            if job.status is JobStatus.SCHEDULED
+            and (plan := facts.plans.get(job.job_id)) is not None
+            and plan.award is not None
         },
         refused=tuple(sorted_out.refused),
         deferred=tuple(sorted_out.deferred),
@@ -139,12 +167,35 @@ def _sort_out(facts: Facts, now: datetime, leads: Mapping[str, timedelta]) -> _S
         elif job.status is JobStatus.RUNNING:
             continue
         elif job.is_held:
-            answer.deferred.append(Deferral(job.job_id, "held by a user", None))
+            answer.deferred.append(Deferral(job.job_id, HELD, None))
         elif job.flexibility not in PLANNED_KINDS:
             answer.refused.append(_not_yet(job))
         else:
             _consider(answer, job, known, facts.plans, now, leads)
+    while _pass_on(answer):
+        pass
     return answer
+
+
+def _pass_on(answer: _Sorted) -> bool:
+    """Leave out the jobs that wait for one that is left out; return whether there was any."""
+    refused = {refusal.job_id for refusal in answer.refused}
+    deferred = {deferral.job_id for deferral in answer.deferred}
+    kept = []
+    for job in answer.jobs:
+        lost = next((name for name in job.depends_on if name in refused), None)
+        late = next((name for name in job.depends_on if name in deferred), None)
+        if lost is not None:
+            detail = f"it waits for {lost}, which this plan does not serve"
+            answer.refused.append(Refusal(job.job_id, "predecessor", detail, None))
+        elif late is not None:
+            reason = f"waits for {late}, which is left out for now"
+            answer.deferred.append(Deferral(job.job_id, reason, None))
+        else:
+            kept.append(job)
+    is_changed = len(kept) < len(answer.jobs)
+    answer.jobs[:] = kept
+    return is_changed
 
 
 def _consider(
@@ -164,20 +215,20 @@ def _consider(
                 Refusal(job.job_id, "predecessor", f"it waits for {name}, which {state}", None)
             )
             return
-        if before.status is JobStatus.UNCONFIRMED:
+        if before.status is JobStatus.COMPLETED:
+            _push(answer.ends, job.job_id, before.ended_at or now)
+            continue
+        plan = plans.get(name)
+        frozen = is_frozen(plan, before, now, leads)
+        ends = plan.award.placement.end if frozen and plan and plan.award else None
+        is_over = before.status is JobStatus.RUNNING if ends is None else ends <= now
+        if before.status is JobStatus.UNCONFIRMED or is_over:
             answer.deferred.append(
                 Deferral(job.job_id, f"waits until {name} is confirmed to have run", None)
             )
             return
-        if before.is_held or before.flexibility not in PLANNED_KINDS:
-            answer.deferred.append(Deferral(job.job_id, f"waits for {name}, which is held", None))
-            return
-        plan = plans.get(name)
-        ended = before.ended_at
-        if before.status is JobStatus.COMPLETED and ended is not None:
-            _push(answer.ends, job.job_id, ended)
-        elif is_frozen(plan, before, now, leads) and plan is not None and plan.award is not None:
-            _push(answer.ends, job.job_id, ceil_slot(plan.award.placement.end))
+        if ends is not None:
+            _push(answer.ends, job.job_id, ceil_slot(ends))
     answer.jobs.append(job)
 
 

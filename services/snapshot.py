@@ -9,9 +9,11 @@ from typing import Any
 
 from agents.policy import Policy
 from agents.view import Outcome
-from models.domain.plan import Placement
+from models.domain.job import Job
+from models.domain.plan import Award, Placement
 from models.domain.signal import RegionSignals
 from models.domain.time import format_utc
+from services.negotiation_log import untouched
 from services.situation import Facts
 
 SERIES_SLOTS = 192
@@ -37,6 +39,17 @@ def of(
             "why": award.why,
         }
         for award in outcome.awards
+    ]
+    jobs += [
+        {
+            "job_id": job.job_id,
+            "job_name": job.job_name,
+            "status": str(job.status),
+            "schedule": placement(award.placement),
+            "baseline": placement(award.baseline.placement) if award.baseline.placement else None,
+            "why": award.why,
+        }
+        for job, award in frozen_work(outcome, facts)
     ]
     jobs += [
         {
@@ -81,6 +94,16 @@ def of(
         },
         "signals": {slug: _series(known, now) for slug, known in sorted(signals.items())},
     }
+
+
+def frozen_work(outcome: Outcome, facts: Facts) -> list[tuple[Job, Award]]:
+    """Return frozen and running jobs with the awards they keep: part of the plan, not of the negotiation."""
+    by_id = {job.job_id: job for job in facts.jobs}
+    return [
+        (by_id[job_id], plan.award)
+        for job_id in untouched(outcome, facts)
+        if (plan := facts.plans[job_id]).award is not None
+    ]
 
 
 def placement(placed: Placement) -> dict[str, Any]:

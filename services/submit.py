@@ -46,7 +46,17 @@ def drafts_of(draft: JobDraft, repeat: Repeat) -> list[JobDraft]:
     Raises:
         InvalidRequest: If copies or times are out of range or would be too many.
     """
-    count = repeat.copies * repeat.times
+    if repeat.every not in {None, "day", "weekday", "week"}:
+        raise InvalidRequest(
+            f"jobs cannot be repeated every {repeat.every!r}",
+            (
+                FieldError(
+                    "every", "unknown step", repeat.every, "day, weekday, week", "use one of these"
+                ),
+            ),
+        )
+    times = repeat.times if repeat.every else 1
+    count = repeat.copies * times
     if not (1 <= repeat.copies <= 100 and 1 <= repeat.times <= 60) or count > MOST_AT_ONCE:
         raise InvalidRequest(
             f"{repeat.copies} copies × {repeat.times} times cannot be created at once",
@@ -63,7 +73,7 @@ def drafts_of(draft: JobDraft, repeat: Repeat) -> list[JobDraft]:
     answer: list[JobDraft] = []
     for n, days in enumerate(_shifts(draft, repeat)):
         for copy in range(repeat.copies):
-            label = _label(draft.job_name, n, repeat.times, copy, repeat.copies)
+            label = _label(draft.job_name, n, times, copy, repeat.copies)
             only = count == 1
             answer.append(
                 replace(
