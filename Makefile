@@ -47,7 +47,7 @@ demo: $(CORE)  ## the same with a demo fleet on a simulated grid, kept apart in 
 	@exec env $(DEMO) $(PY) app.py
 
 test: $(DEV)  ## unit, contract and architecture tests
-	$(PY) -m pytest $(FAST) -m "not slow" -n auto -q
+	$(PY) -m pytest $(FAST) -m "not slow and not postgres" -n auto -q
 
 check: lint types test slow e2e ui docs  ## everything: what CI runs
 
@@ -63,8 +63,8 @@ format: $(DEV)  ## settle layout and imports
 	$(PY) -m ruff check --fix --select I .
 	$(PY) -m ruff format .
 
-slow: $(DEV)  ## the slow unit, contract and architecture tests
-	$(PY) -m pytest $(FAST) -m slow -q || [ $$? -eq 5 ]
+slow: $(DEV)  ## the slow tests, and the storage suite again on PostgreSQL
+	$(PY) -m pytest $(FAST) -m "slow or postgres" -n auto -q || [ $$? -eq 5 ]
 
 e2e: $(DEV)  ## the running app over HTTP
 	$(PY) -m pytest tests/e2e -q

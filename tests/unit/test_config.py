@@ -9,9 +9,9 @@ import pytest
 from pydantic import ValidationError
 
 import config
-from agents.policy import kappa_from_weights
-from config import InvalidSettings, Settings, bind_problem, is_loopback, kappa_of_weights
+from config import InvalidSettings, Settings, bind_problem, is_loopback
 from models.domain.access import Role
+from models.domain.carbon_value import kappa_of_weights
 from scripts import explain_settings
 
 
@@ -107,7 +107,6 @@ def test_the_default_region_follows_the_enabled_ones() -> None:
         ("ENABLED_REGIONS", "londn", "did you mean london"),
         ("ENABLED_REGIONS", ",", "region slugs"),
         ("HALFHOUR_CARBON_PRICE_GBP_PER_TONNE", "10001", "a number from 0 up to 10,000"),
-        ("HALFHOUR_FLEET_CARBON_BUDGET_KG_PER_DAY", "0", "a number above 0"),
     ],
 )
 def test_a_bad_value_is_refused_with_name_value_range_and_cure(
@@ -191,7 +190,6 @@ def test_the_value_of_carbon_follows_the_ratio_of_weights_up_to_ten_pounds(
     carbon: float, cost: float, kappa: float
 ) -> None:
     assert kappa_of_weights(carbon, cost) == pytest.approx(kappa)
-    assert kappa_from_weights(carbon, cost) == pytest.approx(kappa)
 
 
 def test_a_value_of_carbon_replaces_the_weights() -> None:

@@ -1,0 +1,180 @@
+"""What stands before every handler and on every answer: request id, size, peer, host, rate, key, origin; headers."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from datetime import timedelta
+from uuid import uuid4
+
+from flask import Flask, Response, current_app, g, request
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from models.domain.errors import Forbidden
+from web import auth, csrf
+from web.context import SETTINGS, request_id, services, web_settings
+from web.limits import TokenBuckets, drain
+from web.settings import WebSettings
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+"""Nothing inline, nothing from elsewhere."""
+
+HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+"""Headers of every answer. The referrer policy keeps `Origin` truthful on our own forms."""
+
+HSTS = "max-age=31536000"
+"""Sent only where the program is served over TLS alone."""
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+
+def install(app: Flask, settings: WebSettings) -> None:
+    """Put guards before every request and headers on every answer."""
+    app.extensions[SETTINGS] = settings
+    app.extensions["rate"] = TokenBuckets(settings.rate_limit_per_minute)
+    app.extensions["wrong_keys"] = TokenBuckets(settings.failed_keys_per_minute)
+    app.config.update(
+        SECRET_KEY=settings.secret_key,
+        MAX_CONTENT_LENGTH=settings.max_body_bytes,
+        MAX_FORM_PARTS=200,
+        SESSION_COOKIE_NAME="halfhour_session",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=settings.https,
+        SESSION_REFRESH_EACH_REQUEST=False,
+        PERMANENT_SESSION_LIFETIME=timedelta(hours=settings.session_hours),
+    )
+    if settings.trusted_proxies:
+        count = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=count, x_proto=count, x_host=count, x_prefix=count
+        )
+    app.before_request(_guard)
+    app.after_request(_finish)
+    app.jinja_env.globals["csrf_token"] = csrf.csrf_token
+
+
+def _guard() -> None:
+    """Run every check in order; the first that fails answers."""
+    given = request.headers.get("X-Request-Id", "")
+    g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+    _check_size()
+    if auth.access_of(request.endpoint) is auth.Access.UNASKED:
+        auth.forget()
+        return
+    keys_exist = services().keys_exist()
+    _check_host(keys_exist=keys_exist)
+    if not keys_exist:
+        _check_peer()
+    shows_key = auth.presented_secret() is not None
+    if not shows_key:
+        _buckets().take(request.remote_addr or "unknown")
+    auth.identify(keys_exist=keys_exist)
+    caller = auth.known_caller()
+    if shows_key and caller is not None:
+        _buckets().take(f"key {caller.owner} {caller.key_id}")
+    csrf.check()
+
+
+def _buckets() -> TokenBuckets:
+    buckets = current_app.extensions["rate"]
+    assert isinstance(buckets, TokenBuckets)
+    return buckets
+
+
+def _check_size() -> None:
+    """Refuse a body above the limit; one of unknown length is read first, because it would be cut off silently."""
+    most_bytes = web_settings().max_body_bytes
+    if request.content_length is not None:
+        too_large = request.content_length > most_bytes
+    else:
+        too_large = "Transfer-Encoding" in request.headers and len(request.get_data()) >= most_bytes
+    if too_large:
+        raise RequestEntityTooLarge
+
+
+def drain_body() -> None:
+    """Read the rest of a body that was refused for its size."""
+    drain(request.environ, web_settings().drain_bytes)
+
+
+def is_loopback_peer() -> bool:
+    """Return whether the request came from this machine and nobody says it was passed on."""
+    try:
+        peer = ipaddress.ip_address(request.remote_addr or "")
+    except ValueError:
+        return False
+    mapped = getattr(peer, "ipv4_mapped", None)
+    return (mapped or peer).is_loopback
+
+
+def _check_peer() -> None:
+    """Serve only this machine.
+
+    Raises:
+        Forbidden: If the peer is elsewhere, or a proxy speaks for somebody else.
+    """
+    passed_on = not web_settings().trusted_proxies and (
+        "X-Forwarded-For" in request.headers or "Forwarded" in request.headers
+    )
+    if passed_on or not is_loopback_peer():
+        raise Forbidden(
+            "no key is set, so only this machine is served; make a key with `flask keys create` "
+            "or set HALFHOUR_API_KEYS, then send it as `Authorization: Bearer …`"
+        )
+
+
+def _check_host(*, keys_exist: bool) -> None:
+    """Refuse names that are not ours, so that a foreign name rebound to this address gets nowhere.
+
+    Raises:
+        Forbidden: If the `Host` header names somebody else.
+    """
+    host = request.host
+    name = host if host.endswith("]") else host.rsplit(":", 1)[0] if ":" in host else host
+    name = name.lower().rstrip(".")
+    allowed = web_settings().allowed_hosts
+    if allowed and name in {entry.lower() for entry in allowed}:
+        return
+    if keys_exist:
+        if allowed and name not in _LOOPBACK_NAMES:
+            raise Forbidden(f"this server does not answer to the name {name!r}")
+        return
+    if name not in _LOOPBACK_NAMES and not _is_loopback_address(name):
+        raise Forbidden(
+            f"without keys this server answers to localhost only, not to {name!r}; "
+            "open it as http://localhost, or set a key"
+        )
+
+
+def _is_loopback_address(name: str) -> bool:
+    try:
+        return ipaddress.ip_address(name.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def _finish(response: Response) -> Response:
+    """Add the headers of every answer."""
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    if web_settings().https:
+        response.headers.setdefault("Strict-Transport-Security", HSTS)
+    if request_id():
+        response.headers["X-Request-Id"] = request_id()
+    if request.endpoint != "static" and "Cache-Control" not in response.headers:
+        response.headers["Cache-Control"] = "no-store"
+    return response
