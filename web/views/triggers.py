@@ -1,0 +1,16 @@
+"""Why a negotiation began, in words."""
+
+from __future__ import annotations
+
+TRIGGER_WORDS = {
+    "submit": "a job was submitted",
+    "schedule": "somebody asked for a plan",
+    "schedule_all": "somebody asked for a plan of everything",
+    "new_forecast": "a new carbon forecast arrived",
+    "new_prices": "new prices were published",
+    "asset_changed": "a cluster changed",
+    "control": "somebody changed a job",
+    "cancel": "a job was cancelled",
+    "worker": "the loop planned again",
+}
+"""Why a negotiation began."""
