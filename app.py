@@ -70,6 +70,8 @@ def _log_to_stderr(level: str) -> None:
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         root.addHandler(handler)
     root.setLevel(level)
+    # Ten lines of migrations at every start hide the one line a user needs.
+    logging.getLogger("alembic").setLevel(max(root.level, logging.WARNING))
 
 
 def __getattr__(name: str) -> Any:

@@ -152,7 +152,7 @@ class Describer:
             flip_direction=direction,
             options_digest=digest_of(mine),
             latest_start=self.table.horizon.start_of(mine.last_start),
-            waits_only_if_pays=mine.waits_only_if_pays,
+            waits_only_if_pays=mine.waits_only_if_pays and pick == int(mine.ranking[0]),
         )
 
     def _blocked(

@@ -6,8 +6,6 @@ import hashlib
 import json
 import re
 
-import pytest
-
 from tests.support.shared import REPOSITORY
 from tests.support.tree import project_files, relative
 
@@ -63,12 +61,7 @@ def test_vendored_versions_are_those_of_package_json() -> None:
     assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in wanted.values())
 
 
-@pytest.mark.parametrize("folder", ["htmx", "swagger-ui", "uplot"])
-def test_every_vendored_package_carries_its_licence(folder: str) -> None:
-    assert (VENDOR / folder / "LICENSE").stat().st_size > 100
-
-
-def test_vendored_style_sheets_need_no_data_image() -> None:
-    sheets = list(VENDOR.rglob("*.css"))
-    assert sheets
-    assert [s.name for s in sheets if "data:image" in s.read_text(encoding="utf-8")] == []
+def test_every_vendored_package_carries_its_licence() -> None:
+    packages = [folder for folder in VENDOR.iterdir() if folder.is_dir()]
+    assert packages
+    assert [p.name for p in packages if (p / "LICENSE").stat().st_size <= 100] == []
