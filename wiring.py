@@ -27,6 +27,7 @@ from services.clock import ShiftedClock, SystemClock
 from services.context import Context, ServiceSettings
 from services.facade import Services
 from services.loop import Loop
+from services.process_names import is_gone, process_name
 from services.signal_labels import AgeLimits
 from services.signal_refresh import GridSource
 from services.signals import SignalService, SignalSettings
@@ -155,11 +156,6 @@ def wire(settings: Settings) -> Wired:
         is_storage_current=lambda: is_current(database),
     )
     return Wired(Services(context), settings, database, audit, http)
-
-
-def process_name() -> str:
-    """Return a name for this process in leases that no other process has."""
-    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
 # --- parts ------------------------------------------------------------------------------------
@@ -360,6 +356,9 @@ def start_loop(app: Flask) -> None:
         running = wired.worker
         if running is not None and running[0] == os.getpid() and running[1].is_alive():
             return
+        left = SqlLeaseStore(wired.database).give_back(is_gone)
+        if left:
+            log.warning("a process ended without giving back %s; taken over", ", ".join(left))
         stop = threading.Event()
         loop = make_loop(wired)
         thread = threading.Thread(target=loop.run, args=(stop,), name=WORKER, daemon=True)

@@ -152,7 +152,7 @@ class Describer:
             flip_direction=direction,
             options_digest=digest_of(mine),
             latest_start=self.table.horizon.start_of(mine.last_start),
-            waits_only_if_pays=mine.waits_only_if_pays and pick == int(mine.ranking[0]),
+            waits_only_if_pays=_gave_up_waiting(mine, pick),
         )
 
     def _blocked(
@@ -235,6 +235,14 @@ def _out_of_order(plan: Assignment, k: int) -> BoolArray:
     if latest_end is not None:
         answer |= mine.start + mine.slots > latest_end
     return answer
+
+
+def _gave_up_waiting(mine: JobOptions, pick: int) -> bool:
+    """Return whether the job runs on arrival although a better window exists that saves too little."""
+    if not mine.waits_only_if_pays or pick != int(mine.ranking[0]):
+        return False
+    open_gbp = mine.objective_gbp[mine.closed == Closed.OPEN]
+    return bool((open_gbp < mine.objective_gbp[pick] - 1e-9).any())
 
 
 def _overlap(mine: JobOptions, a: int, b: int) -> bool:

@@ -6,25 +6,20 @@ can be planned are followed by a re-plan.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
-from uuid import UUID
+from math import inf
 
 from models.domain.access import Caller
-from models.domain.decision import EventType
-from models.domain.errors import Conflict, FieldError, Forbidden, InvalidRequest
-from models.domain.job import FINAL_STATUSES, OPEN_STATUSES, Job, JobControls, JobStatus
+from models.domain.errors import Conflict, FieldError, InvalidRequest
+from models.domain.job import FINAL_STATUSES, OPEN_STATUSES, Job, JobStatus
 from models.domain.ports import JobView, UnitOfWork
-from models.domain.time import format_utc
+from models.domain.time import ceil_slot, format_utc
 from models.optimise.options import Closed
-from services import planning, records, single
+from services import planning, single
+from services.acts import do, must_be_open, must_not_be_frozen
 from services.context import Context
-from services.drafting import job_of
-from services.holding import freeze_lead
 from services.submit import get
-from services.types import JobDraft
 
 EVENTS = ("started", "completed", "failed", "did_not_run")
 """What can be said about a run."""
@@ -32,35 +27,8 @@ EVENTS = ("started", "completed", "failed", "did_not_run")
 EARLY_START = timedelta(minutes=5)
 """A run may be confirmed this long before its planned start (clocks differ); earlier is refused."""
 
-
-def change(context: Context, caller: Caller, job_id: str, changes: Mapping[str, Any]) -> JobView:
-    """Change fields of a job that has not started, check it as if it were new, and re-plan."""
-
-    def act(uow: UnitOfWork, view: JobView, now: datetime) -> Job:
-        _must_be_open(view, "changed")
-        _must_not_be_frozen(context, uow, view, now)
-        assets = uow.assets.all_live(view.job.owner)
-        draft = replace(_draft_of(view.job), **dict(changes))
-        own = uow.assets.get(draft.asset_id or view.job.asset_id, view.job.owner)
-        before = uow.jobs.many(draft.depends_on) if draft.depends_on else {}
-        mine = {k: v for k, v in before.items() if v.owner == view.job.owner}
-        _no_circle(uow, job_id, draft.depends_on)
-        made = job_of(draft, view.job.owner, own, assets, mine, now, UUID(int=0))
-        return replace(
-            made,
-            job_id=job_id,
-            job_name=draft.job_name or view.job.job_name,
-            accepted_at=view.job.accepted_at,
-            status=view.job.status,
-            is_held=view.job.is_held,
-            pinned_start=view.job.pinned_start,
-            pinned_asset_id=view.job.pinned_asset_id,
-            is_demo=view.job.is_demo,
-            version=view.job.version,
-        )
-
-    named = {key: _shown(value) for key, value in changes.items()}
-    return _do(context, caller, job_id, "change", act, detail=named, trigger="control")
+CONFIRMABLE = frozenset({JobStatus.SCHEDULED, JobStatus.RUNNING, JobStatus.UNCONFIRMED})
+"""Statuses in which a job has a run to speak of."""
 
 
 def cancel(context: Context, caller: Caller, job_id: str) -> JobView:
@@ -76,7 +44,7 @@ def cancel(context: Context, caller: Caller, job_id: str) -> JobView:
         uow.plans.release(job_id)
         return replace(view.job, status=JobStatus.CANCELLED)
 
-    return _do(context, caller, job_id, "cancel", act, trigger="cancel")
+    return do(context, caller, job_id, "cancel", act, trigger="cancel")
 
 
 def undo_cancel(context: Context, caller: Caller, job_id: str) -> JobView:
@@ -86,22 +54,25 @@ def undo_cancel(context: Context, caller: Caller, job_id: str) -> JobView:
         del uow
         if view.job.status is not JobStatus.CANCELLED:
             raise Conflict(f"job {job_id} is {view.status}, not cancelled")
-        if now + view.job.duration > view.job.latest_finish:
+        if view.job.started_at is not None:
+            raise Conflict(f"job {job_id} had started when it was cancelled; submit it again")
+        if ceil_slot(now) + view.job.duration > view.job.latest_finish:
             raise Conflict(f"job {job_id} can no longer meet {format_utc(view.job.latest_finish)}")
         return replace(view.job, status=JobStatus.PENDING)
 
-    return _do(context, caller, job_id, "undo_cancel", act, trigger="control")
+    return do(context, caller, job_id, "undo_cancel", act, trigger="control")
 
 
 def run_now(context: Context, caller: Caller, job_id: str) -> JobView:
     """Pin a job to the first half-hour that has room on one of its clusters, and re-plan."""
 
     def act(uow: UnitOfWork, view: JobView, now: datetime) -> Job:
-        _must_be_open(view, "started now")
+        must_be_open(view, "started now")
+        must_not_be_frozen(context, uow, view, now)
         start, asset_id = _first_room(context, uow, view.job, now)
         return replace(view.job, is_held=False, pinned_start=start, pinned_asset_id=asset_id)
 
-    return _do(context, caller, job_id, "run_now", act, trigger="control")
+    return do(context, caller, job_id, "run_now", act, trigger="control")
 
 
 def _first_room(context: Context, uow: UnitOfWork, job: Job, now: datetime) -> tuple[datetime, str]:
@@ -129,10 +100,11 @@ def pin(
     """Keep a job at a start, or let it move again."""
 
     def act(uow: UnitOfWork, view: JobView, now: datetime) -> Job:
-        _must_be_open(view, "pinned" if pinned else "unpinned")
+        must_be_open(view, "pinned" if pinned else "unpinned")
         if not pinned:
             return replace(view.job, pinned_start=None, pinned_asset_id=None)
-        award = view.plan.award if view.plan else None
+        is_planned = view.job.status is JobStatus.SCHEDULED
+        award = view.plan.award if view.plan and is_planned else None
         if start_time is None and award is None:
             raise InvalidRequest(
                 f"job {job_id} has no start to keep",
@@ -150,12 +122,13 @@ def pin(
             placed = award.placement
             return replace(view.job, pinned_start=placed.start, pinned_asset_id=placed.asset_id)
         assert start_time is not None
+        must_not_be_frozen(context, uow, view, now)
         _check_pin(context, uow, view.job, start_time, asset_id, now)
         return replace(view.job, is_held=False, pinned_start=start_time, pinned_asset_id=asset_id)
 
     detail = {"start_time": start_time, "asset_id": asset_id}
     act_name = "pin" if pinned else "unpin"
-    return _do(context, caller, job_id, act_name, act, detail=detail, trigger="control")
+    return do(context, caller, job_id, act_name, act, detail=detail, trigger="control")
 
 
 def _check_pin(
@@ -179,6 +152,22 @@ def _check_pin(
         if int(mine.start[k]) == slot
         and asset_id in (None, facing.table.assets[int(mine.asset_row[k])].asset_id)
     ]
+    names = [facing.table.assets[row].asset_id for row in mine.candidate_rows]
+    if asset_id is not None and asset_id not in names:
+        raise InvalidRequest(
+            f"job {job.job_id} cannot run on {asset_id!r}",
+            (
+                FieldError(
+                    "asset_id",
+                    "not a cluster this job may use",
+                    asset_id,
+                    ", ".join(names) or "none",
+                    "name one of these, or leave it out",
+                ),
+            ),
+        )
+    if not mine.count:
+        raise Conflict(f"job {job.job_id} can no longer meet {format_utc(job.latest_finish)}")
     if not on_grid or not rows:
         first = facing.table.horizon.start_of(mine.first_start)
         last = facing.table.horizon.start_of(mine.last_start)
@@ -204,15 +193,15 @@ def hold(context: Context, caller: Caller, job_id: str, *, held: bool) -> JobVie
     """Take a job out of the plan, or put it back."""
 
     def act(uow: UnitOfWork, view: JobView, now: datetime) -> Job:
-        _must_be_open(view, "held" if held else "released")
+        must_be_open(view, "held" if held else "released")
         if held:
-            _must_not_be_frozen(context, uow, view, now)
+            must_not_be_frozen(context, uow, view, now)
             uow.plans.release(job_id)
         return replace(
             view.job, is_held=held, status=JobStatus.PENDING if held else view.job.status
         )
 
-    return _do(context, caller, job_id, "hold" if held else "release", act, trigger="control")
+    return do(context, caller, job_id, "hold" if held else "release", act, trigger="control")
 
 
 def confirm(
@@ -230,15 +219,33 @@ def confirm(
             f"{event!r} is not an event",
             (FieldError("event", "unknown event", event, ", ".join(EVENTS), "use one of these"),),
         )
+    if energy_kwh is not None and not 0.0 <= energy_kwh < inf:
+        raise InvalidRequest(
+            "that energy cannot have been used",
+            (
+                FieldError(
+                    "energy_kwh", "not an amount of energy", str(energy_kwh), "0 kWh or more"
+                ),
+            ),
+        )
 
     def act(uow: UnitOfWork, view: JobView, now: datetime) -> Job:
         moment = at or _unsaid(view, event, now)
         _check_event(view, event, moment, now)
-        return _confirmed(uow, view, event, moment, energy_kwh)
+        return _confirmed(uow, view, event, moment, now, energy_kwh)
 
     detail = {"event": event, "at": at, "energy_kwh": energy_kwh}
     trigger = "control" if event in {"failed", "did_not_run"} else None
-    return _do(context, caller, job_id, "confirm", act, detail=detail, trigger=trigger)
+    view = do(context, caller, job_id, "confirm", act, detail=detail, trigger=trigger)
+    if event == "completed" and _has_waiting(context, job_id):
+        planning.replan_after(context, trigger="control")
+    return view
+
+
+def _has_waiting(context: Context, job_id: str) -> bool:
+    """Return whether a job that has not started waits for this one."""
+    with context.uow() as uow:
+        return any(job.status in OPEN_STATUSES for job in uow.jobs.successors(job_id))
 
 
 def _unsaid(view: JobView, event: str, now: datetime) -> datetime:
@@ -260,8 +267,16 @@ def _check_event(view: JobView, event: str, moment: datetime, now: datetime) -> 
             (FieldError("at", "lies in the future", format_utc(moment),
                         f"up to {format_utc(now)}", "say when it really happened"),),
         )  # fmt: skip
-    if award is None:
+    if award is None or view.status not in CONFIRMABLE:
         raise Conflict(f"job {job.job_id} is {view.status}: it has no run to confirm")
+    if event == "started" and job.status is JobStatus.RUNNING:
+        raise Conflict(f"job {job.job_id} is already running")
+    if event != "started" and job.started_at is not None and moment < job.started_at:
+        raise InvalidRequest(
+            "that time lies before the start",
+            (FieldError("at", "lies before the start", format_utc(moment),
+                        f"from {format_utc(job.started_at)}", "say when it really ended"),),
+        )  # fmt: skip
     begins = award.placement.start
     if moment < begins - EARLY_START and event != "did_not_run":
         raise Conflict(
@@ -272,7 +287,12 @@ def _check_event(view: JobView, event: str, moment: datetime, now: datetime) -> 
 
 
 def _confirmed(
-    uow: UnitOfWork, view: JobView, event: str, moment: datetime, energy_kwh: float | None
+    uow: UnitOfWork,
+    view: JobView,
+    event: str,
+    moment: datetime,
+    now: datetime,
+    energy_kwh: float | None,
 ) -> Job:
     job, award = view.job, view.plan.award if view.plan else None
     assert award is not None
@@ -285,7 +305,7 @@ def _confirmed(
             job,
             status=JobStatus.COMPLETED,
             started_at=started,
-            ended_at=max(moment, started) if moment < award.placement.end else moment,
+            ended_at=max(moment, started),
             measured_energy_kwh=energy_kwh,
         )
     uow.plans.release(job.job_id)
@@ -293,109 +313,12 @@ def _confirmed(
         return replace(
             job, status=JobStatus.FAILED, ended_at=moment, measured_energy_kwh=energy_kwh
         )
-    still_time = moment + job.duration <= job.latest_finish
+    still_time = ceil_slot(now) + job.duration <= job.latest_finish
     return replace(
         job,
         status=JobStatus.PENDING if still_time else JobStatus.FAILED,
         pinned_start=None,
         pinned_asset_id=None,
+        started_at=None,
         ended_at=None if still_time else moment,
     )
-
-
-def _do(
-    context: Context,
-    caller: Caller,
-    job_id: str,
-    action: str,
-    act: Callable[[UnitOfWork, JobView, datetime], Job],
-    *,
-    detail: Mapping[str, Any] | None = None,
-    trigger: str | None,
-) -> JobView:
-    """Apply one act in a transaction with its record, then re-plan where it matters."""
-    if not caller.may_submit:
-        raise Forbidden(f"the role {caller.role} may read but not change jobs")
-    now = context.clock.now()
-    with context.uow(write=True) as uow:
-        view = uow.jobs.view(job_id, now, caller.owner)
-        changed = act(uow, view, now)
-        control = JobControls(action, now, caller.owner, records.plain(dict(detail or {})))
-        uow.jobs.update(replace(changed, updated_at=now, version=view.job.version + 1), control)
-        uow.decisions.append(
-            records.event_draft(
-                EventType.OUTCOME if action == "confirm" else EventType.CORRECTION,
-                records.person(caller.owner),
-                {
-                    "action": action,
-                    "detail": dict(detail or {}),
-                    "status_before": str(view.status),
-                    "status_after": str(changed.status),
-                },
-                job=changed,
-                ref=UUID(view.plan.decision_id) if view.plan and view.plan.decision_id else None,
-                clock_utc=now if context.clock.is_shifted else None,
-            )
-        )
-        uow.plans.bump()
-        uow.commit()
-    if trigger is not None:
-        planning.replan(context, trigger=trigger)
-    return get(context, caller, job_id)
-
-
-def _must_be_open(view: JobView, verb: str) -> None:
-    if view.status not in OPEN_STATUSES:
-        raise Conflict(f"job {view.job.job_id} is {view.status} and can no longer be {verb}")
-
-
-def _must_not_be_frozen(context: Context, uow: UnitOfWork, view: JobView, now: datetime) -> None:
-    award = view.plan.award if view.plan else None
-    if view.job.status is not JobStatus.SCHEDULED or award is None:
-        return
-    asset = {a.asset_id: a for a in uow.assets.all_live()}.get(award.placement.asset_id)
-    if award.placement.start <= now + freeze_lead(context.settings, asset):
-        raise Conflict(
-            f"job {view.job.job_id} starts at {format_utc(award.placement.start)} and is frozen; "
-            "cancel it if it must not run"
-        )
-
-
-def _draft_of(job: Job) -> JobDraft:
-    """Return the draft that would make this job again."""
-    same = {f.name for f in fields(JobDraft)} & {f.name for f in fields(Job)}
-    values = {name: getattr(job, name) for name in same - {"job_id"}}
-    return JobDraft(
-        **values,
-        job_id=job.job_id,
-        estimated_power_kw=None if job.power_profile_kw else job.power_kw,
-    )
-
-
-def _no_circle(uow: UnitOfWork, job_id: str, depends_on: tuple[str, ...]) -> None:
-    """Refuse predecessors that wait, directly or not, for this very job."""
-    seen: set[str] = set()
-    ahead = set(depends_on)
-    while ahead:
-        if job_id in ahead:
-            raise InvalidRequest(
-                f"job {job_id} would wait for itself",
-                (
-                    FieldError(
-                        "depends_on",
-                        "the jobs would wait for each other in a circle",
-                        list(depends_on),
-                        "jobs that do not wait for this one",
-                        "remove the job that closes the circle",
-                    ),
-                ),
-            )
-        seen |= ahead
-        found = uow.jobs.many(ahead)
-        ahead = {p for job in found.values() for p in job.depends_on} - seen
-
-
-def _shown(value: Any) -> Any:
-    if isinstance(value, timedelta):
-        return value.total_seconds() / 3600
-    return value

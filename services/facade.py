@@ -18,6 +18,7 @@ from models.domain.ports import JobFilter, JobView, Page, StoredResponse, Verify
 from models.domain.signal import SignalName
 from services import (
     access,
+    amend,
     assets,
     audit_view,
     best_window,
@@ -33,8 +34,10 @@ from services import (
     statement,
     statistics,
     submit,
+    what_if,
 )
 from services.context import Context
+from services.trade_off import TradeOff
 from services.types import (
     AssetDraft,
     AssetUse,
@@ -54,6 +57,7 @@ from services.types import (
     Statement,
     Statistics,
 )
+from services.what_if import WhatIf
 
 
 class Services:
@@ -136,7 +140,7 @@ class Services:
 
     def change_job(self, caller: Caller, job_id: str, changes: Mapping[str, Any]) -> JobView:
         """Change fields of a job that has not started (names of `JobDraft`) and re-plan."""
-        return controls.change(self.context, caller, job_id, changes)
+        return amend.change(self.context, caller, job_id, changes)
 
     def cancel_job(self, caller: Caller, job_id: str) -> JobView:
         """Cancel a job; the record is kept. Again: no effect."""
@@ -207,6 +211,14 @@ class Services:
     def best_window(self, query: BestWindowQuery) -> BestWindow:
         """Return a good start for work that is not even submitted."""
         return best_window.answer(self.context, query)
+
+    def what_if(self, caller: Caller, carbon_price_gbp_per_tonne: float) -> WhatIf:
+        """Return what a re-plan now would give at another value of carbon; nothing is committed."""
+        return what_if.what_if(self.context, caller, carbon_price_gbp_per_tonne)
+
+    def trade_off(self, caller: Caller, carbon_price_gbp_per_tonne: float) -> TradeOff:
+        """Return carbon against cost at five values of carbon, the current and the asked one among them."""
+        return what_if.trade_off(self.context, caller, carbon_price_gbp_per_tonne)
 
     # --- grid ---------------------------------------------------------------------------------
 

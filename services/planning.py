@@ -19,7 +19,7 @@ from agents.scheduler import negotiate
 from agents.view import Outcome
 from models.domain.access import Caller
 from models.domain.decision import EventType
-from models.domain.errors import AuditBroken, Forbidden, StalePlan
+from models.domain.errors import AuditBroken, Forbidden, HalfhourError, StalePlan
 from models.domain.plan import NegotiationSummary
 from models.domain.ports import Page, UnitOfWork
 from services import records, snapshot
@@ -108,6 +108,23 @@ def replan(context: Context, *, trigger: str, wait_seconds: float | None = -1.0)
         raise box["error"]
     answer: PlanRun = box["run"]
     return answer
+
+
+def replan_after(context: Context, *, trigger: str) -> PlanRun | None:
+    """Plan after something was accepted and stored; a failure does not undo that, and the loop plans later.
+
+    Args:
+        context: Ports.
+        trigger: Why (see `NegotiationSummary.trigger`).
+
+    Returns:
+        What the planning came to; None where it failed, which the negotiation itself tells.
+    """
+    try:
+        return replan(context, trigger=trigger)
+    except HalfhourError:
+        log.exception("planning after %r failed; what was accepted stands", trigger)
+        return None
 
 
 def _run(context: Context, negotiation_id: UUID, trigger: str) -> PlanRun:

@@ -36,7 +36,7 @@ def submit_and_plan(
 ) -> tuple[JobView, ...]:
     """Accept a job, or copies and repeats of it, in one transaction, then plan."""
     jobs = _accept(context, caller, drafts_of(draft, repeat))
-    planning.replan(context, trigger="submit")
+    planning.replan_after(context, trigger="submit")
     return tuple(get(context, caller, job.job_id) for job in jobs)
 
 

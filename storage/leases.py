@@ -92,6 +92,28 @@ class SqlLeaseStore:
                 .values(holder=None, expires_at=self._system_now())
             )
 
+    def give_back(self, is_gone: Callable[[str], bool]) -> tuple[str, ...]:
+        """Give back the leases of holders that have ended, so that nobody waits for them to run out.
+
+        Args:
+            is_gone: Tells by a holder's name whether it has ended.
+
+        Returns:
+            Names of the leases that were given back.
+        """
+        with self._database.transaction(write=True) as transaction:
+            now = self._system_now()
+            held = transaction.rows(
+                select(LeaseRow.name, LeaseRow.holder).where(
+                    LeaseRow.holder.is_not(None), LeaseRow.expires_at > now
+                )
+            )
+            left = tuple(row.name for row in held if is_gone(row.holder))
+            transaction.execute(
+                update(LeaseRow).where(LeaseRow.name.in_(left)).values(holder=None, expires_at=now)
+            )
+        return left
+
     def holder(self, name: str) -> str | None:
         """Return who holds an unexpired lease."""
         with self._database.transaction() as transaction:

@@ -58,7 +58,12 @@ class RunningApp:
         """
         self.folder = folder
         self.port = free_port()
-        kept = {name: text for name, text in os.environ.items() if not name.startswith("HALFHOUR_")}
+        # Without stored bytecode every start would compile the program and its libraries anew.
+        kept = {
+            name: text
+            for name, text in os.environ.items()
+            if not name.startswith("HALFHOUR_") and name != "PYTHONDONTWRITEBYTECODE"
+        }
         self.environment = {
             **kept,
             "HALFHOUR_DATA_DIR": str(folder / "data"),

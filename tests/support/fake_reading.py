@@ -8,10 +8,12 @@ from typing import Any
 
 from models.domain.access import Caller
 from models.domain.job import JobStatus
+from models.domain.plan import Certificate, Placement, PlanMethod
 from models.domain.ports import JobFilter
 from models.domain.regions import REGIONS
 from models.domain.signal import Quality, SignalName
 from models.domain.time import SLOT, floor_slot
+from services.trade_off import Point, Sums, TradeOff, as_trade_off
 from services.types import (
     Board,
     DataLine,
@@ -23,6 +25,7 @@ from services.types import (
     StatementRow,
     Statistics,
 )
+from services.what_if import JobDifference, WhatIf
 from tests.support.fake_jobs import FakeJobs
 from tests.support.fake_sums import totals_of
 from tests.support.sample_grid import (
@@ -66,6 +69,50 @@ class FakeReading(FakeJobs):
 
     def forecast_error(self, region: str, signal: SignalName) -> Mapping[str, Any]:
         return {"known": False, "reason": "needs 14 days of archived forecasts"}
+
+    # --- what if --------------------------------------------------------------------------------
+
+    def what_if(self, caller: Caller, carbon_price_gbp_per_tonne: float) -> WhatIf:
+        kappa = carbon_price_gbp_per_tonne / 1000
+
+        def worth(place: Placement) -> float:
+            return (place.cost_gbp or 0.0) + kappa * (place.carbon_kg or 0.0)
+
+        rows = []
+        for view in self.jobs(caller, JobFilter(), limit=10_000).items:
+            if view.status in {JobStatus.SCHEDULED, JobStatus.REFUSED}:
+                award = view.plan.award if view.plan else None
+                best = min(self._options(view.job), key=worth, default=None)
+                refusal = view.plan.refusal if view.plan and best is None else None
+                rows.append(
+                    JobDifference(
+                        view.job.job_id, view.job.job_name, award.placement if award else None, best, refusal,
+                    )
+                )  # fmt: skip
+        rows.sort(key=lambda row: row.job_id)
+        objective = sum(worth(row.planned) for row in rows if row.planned)
+        certificate = Certificate(
+            objective, objective, 0.0, 0.0, 0.0, objective, 0.0, 1, 0.01, PlanMethod.GREEDY
+        )
+        return WhatIf(
+            self.now, carbon_price_gbp_per_tonne, KAPPA_GBP_PER_KG * 1000,
+            Sums.of(row.planned for row in rows), Sums.of(row.current for row in rows), tuple(rows), 0, certificate,
+        )  # fmt: skip
+
+    def trade_off(self, caller: Caller, carbon_price_gbp_per_tonne: float) -> TradeOff:
+        current = KAPPA_GBP_PER_KG * 1000
+        prices = sorted({0.0, 245.0, 1000.0, current, 10_000.0, carbon_price_gbp_per_tonne})
+        return as_trade_off(
+            [
+                Point(
+                    price,
+                    self.what_if(caller, price).totals,
+                    is_current=price == current,
+                    is_asked=price == carbon_price_gbp_per_tonne,
+                )
+                for price in prices
+            ]
+        )
 
     # --- pages that sum up ----------------------------------------------------------------------
 

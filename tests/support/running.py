@@ -9,12 +9,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from flask import Flask
-from werkzeug.serving import make_server
+from werkzeug.serving import WSGIRequestHandler, make_server
 
 from app import create_app
 from config import Settings
-
-DAY_HOURS = 24
 
 
 def real_app(folder: Path, **settings: str) -> Flask:
@@ -40,10 +38,15 @@ def closing_app(folder: Path, **settings: str) -> Iterator[Flask]:
         app.extensions["wired"].close()
 
 
+class _Quiet(WSGIRequestHandler):
+    def log(self, *_: object) -> None:
+        """Write no access log."""
+
+
 @contextmanager
 def served(app: Flask) -> Iterator[int]:
     """Yield the port on 127.0.0.1 at which an app is served by threads."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
+    server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

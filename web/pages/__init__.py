@@ -20,6 +20,7 @@ PAGES = (
     "records",
     "schedule",
     "sign_in",
+    "what_if",
 )
 """Modules with pages; importing one adds its routes to the blueprint."""
 

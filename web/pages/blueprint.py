@@ -18,6 +18,7 @@ THEME_COOKIE = "theme"
 
 SECTIONS = {
     "pages.schedule": "schedule",
+    "pages.what_if": "schedule",
     "pages.jobs": "jobs",
     "pages.job": "jobs",
     "pages.job_slots": "jobs",

@@ -64,24 +64,32 @@ def submit_job() -> Response | tuple[str, int]:
     wanted = read_job(form, now)
     if wanted is None:
         return _page(form, None), 422
+    told = ""
     try:
         if wanted.new_cluster is not None:
             made = services().create_asset(caller, wanted.new_cluster)
-            flash(
-                f"The cluster “{made.label}” was made for you; change its power under Clusters.",
-                "done",
-            )
+            told = f"The cluster “{made.label}” was made for you; change it under Clusters. "
         views = services().submit_and_plan(caller, wanted.draft, wanted.repeat)
     except InvalidRequest as error:
+        form = _after(caller, form, told, now)
         form.form.take_refusal(error, DRAFT_FIELDS, "duration_hours")
         return _page(form, None), 422
     except Conflict as error:
+        form = _after(caller, form, told, now)
         form.form.fail("duration_hours", sentence(str(error)))
         return _page(form, None), 409
-    flash(_told(views), "done")
+    flash(told + _told(views), "done")
     if len(views) > 1:
         return redirect(url_for("pages.jobs"), 303)
     return redirect(url_for("pages.job", job_id=views[0].job.job_id), 303)
+
+
+def _after(caller: Caller, form: JobForm, told: str, now: datetime) -> JobForm:
+    """Return the form to show after a refused submission: with the cluster, if one was made on the way."""
+    if not told:
+        return form
+    flash(told, "done")
+    return _form(caller, now, request.form, is_fresh=False)
 
 
 def _told(views: tuple[JobView, ...]) -> str:

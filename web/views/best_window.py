@@ -70,7 +70,7 @@ def best_window_view(answer: BestWindow) -> BestWindowView:
             option_row("Right away", answer.on_arrival, now, note=_none("starting now would not be ready in time", answer.on_arrival is None)),
         ),
         basis=basis,
-        error_note=answer.error_note,
+        error_note=answer.error_note.replace("; ask for gb", ""),
         price_note=answer.price_note,
         weighing=f"A tonne of carbon counts as {carbon_value(answer.carbon_price_gbp_per_tonne)} here.",
         latest=when(answer.late_latest_start, now),

@@ -125,6 +125,11 @@ def percent(value: float | None) -> str:
     return f"{figures(value, 2)} %" if value else "0 %"
 
 
+def is_nothing(value_percent: float) -> bool:
+    """Return whether a percentage is too small to be told from zero. [%]"""
+    return abs(value_percent) < 0.005
+
+
 def share(value: float) -> str:
     """Return a share between 0 and 1 as a percentage, never rounded to all or nothing."""
     if 0 < value < 0.01:

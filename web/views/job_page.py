@@ -18,6 +18,7 @@ from web.views.formatting import (
     carbon_against,
     carbon_value,
     count,
+    is_nothing,
     kilograms,
     money_against,
     percent,
@@ -132,6 +133,8 @@ def award_figures(job: Job, award: Award) -> tuple[Figure, ...]:
     arrival = award.baseline.placement
     none = award.baseline.reason or "there is no run on arrival to compare with"
 
+    wait = waiting(wait_of(job, placed.start))
+
     def gloss(words: str, change_percent: float | None) -> str:
         if arrival is None:
             return none
@@ -143,7 +146,7 @@ def award_figures(job: Job, award: Award) -> tuple[Figure, ...]:
         return f"{words}{' as' if words == 'the same' else ' than'} on arrival{tail}"
 
     return (
-        Figure("Wait", waiting(wait_of(job, placed.start)), "longer than on arrival"),
+        Figure("Wait", wait, "it runs on arrival" if wait == "none" else "longer than on arrival"),
         Figure(
             "Carbon", kilograms(placed.carbon_kg),
             f"{gloss(carbon_against(saved.carbon_kg), saved.carbon_percent)}; estimated, average location-based",
@@ -239,6 +242,8 @@ def _certificate(certificate: Certificate | None) -> str:
     gap = (
         "a gap cannot be stated while a job is unserved"
         if certificate.gap_percent is None
+        else "the best possible"
+        if is_nothing(certificate.gap_percent)
         else f"at most {percent(certificate.gap_percent)} above the best possible"
     )
     kind = {"exact": "exact", "priced": "by prices", "greedy": "by insertion"}[

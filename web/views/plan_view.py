@@ -16,6 +16,7 @@ from web.views.formatting import (
     carbon_value,
     count,
     figures,
+    is_nothing,
     kilograms,
     kilowatts,
     money_against,
@@ -124,6 +125,8 @@ def certificate_rows(certificate: Certificate) -> tuple[tuple[str, str], ...]:
 
 
 def _proof(certificate: Certificate) -> str:
+    if certificate.gap_percent is not None and is_nothing(certificate.gap_percent):
+        return "No plan for the same work, signals and policy is better than this one; the bound is proven, not estimated."
     if certificate.gap_percent is not None:
         return (
             f"No plan for the same work, signals and policy can be more than {percent(certificate.gap_percent)} better "

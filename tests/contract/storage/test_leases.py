@@ -37,6 +37,20 @@ def test_one_holds_a_lease_until_it_runs_out(leases: SqlLeaseStore, system_time)
     assert leases.holder("loop") == "b", "who lost a lease cannot give it back"
 
 
+def test_leases_of_ended_holders_are_free_at_once_and_those_of_others_stay(
+    leases: SqlLeaseStore,
+) -> None:
+    lost, kept = leases.acquire("plan", "ended", 60), leases.acquire("loop", "alive", 60)
+    assert lost is not None
+    assert leases.give_back(lambda holder: holder == "ended") == ("plan",)
+    assert (leases.holder("plan"), leases.holder("loop")) == (None, "alive")
+    taken = leases.acquire("plan", "next", 60)
+    assert taken is not None
+    assert taken > lost
+    assert leases.renew("plan", "ended", lost, 60) is False
+    assert leases.renew("loop", "alive", kept or 0, 60) is True
+
+
 def test_a_holder_keeps_its_token_and_extends(leases: SqlLeaseStore, system_time) -> None:
     token = leases.acquire("loop", "a", 10)
     assert token is not None

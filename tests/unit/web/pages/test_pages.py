@@ -224,3 +224,29 @@ def test_own_scripts_stay_below_forty_kilobytes() -> None:
     from web.factory import ROOT
 
     assert sum(path.stat().st_size for path in (ROOT / "static/js").glob("*.js")) <= 40_960
+
+
+def test_a_cluster_made_on_the_way_is_kept_when_the_job_is_refused_after_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from models.domain.errors import FieldError, InvalidRequest
+
+    services = FakeServices()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise InvalidRequest("no", (FieldError("latest_finish", "is too near"),))
+
+    monkeypatch.setattr(services, "submit_and_plan", refuse)
+    client = whole(services)
+    ready = services.now.replace(day=services.now.day + 1).strftime("%Y-%m-%dT09:00")
+    fields = {
+        "duration_hours": "2",
+        "estimated_power_kw": "5",
+        "latest_finish": ready,
+        "region": "london",
+    }
+    for _ in range(2):
+        answer = post(client, "/submit-job", **fields)
+        assert answer.status_code == 422
+        assert "Is too near" in answer.text
+    assert len(services.assets_by_id) == 1

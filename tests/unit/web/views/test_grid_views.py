@@ -9,7 +9,8 @@ import pytest
 from models.domain.regions import REGIONS
 from services.types import RegionNow
 from tests.unit.web.views.samples import NOW, rows
-from web.views.grid_views import curve_chart, grid_view, nice_step, region_view
+from web.views.curves import curve_chart, nice_step
+from web.views.grid_views import grid_view, region_view
 
 
 def now_of(slug: str, carbon: float | None, price: float | None) -> RegionNow:

@@ -1,0 +1,361 @@
+"""What another value of carbon would give: the present situation negotiated again, and nothing committed.
+
+A what-if takes no lease, writes no decision and holds no power. It is exactly the plan that a re-plan at this moment
+would commit with another value of carbon: frozen work stays, moving an award has its churn cost, and so on. The present
+plan beside it is valued on the same signals, so that differences come from the plan and not from newer forecasts.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from agents.scheduler import negotiate
+from agents.view import Outcome, Situation
+from models.domain.access import Caller
+from models.domain.asset import Asset
+from models.domain.carbon_value import HIGHEST_KAPPA_GBP_PER_KG, kappa_of_weights
+from models.domain.errors import Conflict, FieldError, InvalidRequest
+from models.domain.job import Job
+from models.domain.plan import Award, Certificate, Deferral, Placement, Refusal
+from models.domain.ports import JobPlan
+from models.domain.signal import FloatArray, RegionSignals
+from services import valuation
+from services.context import Context
+from services.memo import Memo, state_of
+from services.situation import load, situation
+from services.trade_off import (
+    COST_ONLY_GBP_PER_TONNE,
+    DEFAULT_GBP_PER_TONNE,
+    HIGHEST_GBP_PER_TONNE,
+    UK_APPRAISAL_GBP_PER_TONNE,
+    Point,
+    Sums,
+    TradeOff,
+    as_trade_off,
+)
+
+SPARE_GBP_PER_TONNE = (1_000.0, 5_000.0)
+"""Values that take the place of a standard point where the current value equals it, so that five remain. [GBP/t]"""
+
+POINTS = 5
+"""Points of the curve, the current value among them."""
+
+BUDGET_SECONDS = 8.0
+"""Further points are begun only while they are expected to end within this time. [s]"""
+
+WAIT_SECONDS = 20.0
+"""How long a what-if waits for another one of this process. [s]"""
+
+FRESH_SECONDS = 60
+"""For how long an unchanged situation is answered from memory. [s of the planning clock]"""
+
+
+@dataclass(frozen=True)
+class JobDifference:
+    """One job that is up for planning: what it has now, and what it would have."""
+
+    job_id: str
+    job_name: str
+    current: Placement | None
+    """Its present award, valued on today's signals; None where it has none."""
+    planned: Placement | None
+    """What it would get; None where it would be refused or left out for now."""
+    refusal: Refusal | None = None
+    deferral: Deferral | None = None
+
+    @property
+    def status(self) -> str:
+        """Return `scheduled`, `refused` or `pending`."""
+        if self.planned is not None:
+            return "scheduled"
+        return "refused" if self.refusal is not None else "pending"
+
+    @property
+    def is_changed(self) -> bool:
+        """Return whether it would run at another time or place, or be answered otherwise."""
+        if self.current is None or self.planned is None:
+            return self.current is not self.planned
+        return (self.current.start, self.current.asset_id) != (
+            self.planned.start,
+            self.planned.asset_id,
+        )
+
+    @property
+    def later_by(self) -> timedelta | None:
+        """Return how much later it would start; None where either side has no start."""
+        if self.current is None or self.planned is None:
+            return None
+        return self.planned.start - self.current.start
+
+    @property
+    def carbon_kg(self) -> float | None:
+        """Return what-if minus present plan; None where either is unknown. [kg]"""
+        return _minus(
+            None if self.planned is None else self.planned.carbon_kg,
+            None if self.current is None else self.current.carbon_kg,
+        )
+
+    @property
+    def cost_gbp(self) -> float | None:
+        """Return what-if minus present plan; None where either is unknown. [GBP]"""
+        return _minus(
+            None if self.planned is None else self.planned.cost_gbp,
+            None if self.current is None else self.current.cost_gbp,
+        )
+
+
+@dataclass(frozen=True)
+class WhatIf:
+    """The answer: totals and jobs of the caller, and the certificate of the whole plan."""
+
+    asked_at: datetime
+    carbon_price_gbp_per_tonne: float
+    current_carbon_price_gbp_per_tonne: float
+    totals: Sums
+    current: Sums
+    """The present plan of the same jobs on the same signals."""
+    jobs: tuple[JobDifference, ...]
+    """By job id."""
+    frozen: int
+    """Jobs of the caller whose award no longer moves; they stand outside totals and certificate."""
+    certificate: Certificate
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """One negotiation at one value of carbon, with what it started from."""
+
+    facing: Situation
+    outcome: Outcome
+    plans: Mapping[str, JobPlan]
+    frozen: tuple[Job, ...]
+    seconds: float
+
+
+_trials: Memo[_Trial] = Memo(entries=24)
+_one_at_a_time = threading.Lock()
+
+
+def carbon_price_of(weight_carbon: float, weight_cost: float) -> float:
+    """Return the value of carbon that two weights stand for. [GBP/t]
+
+    Raises:
+        InvalidRequest: If both weights are zero, which says nothing.
+    """
+    if weight_carbon == weight_cost == 0:
+        raise InvalidRequest(
+            "weights: both are zero",
+            (
+                FieldError(
+                    "weights",
+                    "are both zero, so neither carbon nor cost would count",
+                    {"carbon": 0, "cost": 0},
+                    "at least one above 0",
+                    "raise carbon or cost",
+                ),
+            ),
+        )
+    return kappa_of_weights(weight_carbon, weight_cost) * 1000.0
+
+
+def what_if(context: Context, caller: Caller, carbon_price_gbp_per_tonne: float) -> WhatIf:
+    """Return what a re-plan now would give with another value of carbon. Nothing is committed.
+
+    Args:
+        context: Ports; only read.
+        caller: Whose jobs are listed and summed.
+        carbon_price_gbp_per_tonne: The other value of carbon, 0 to 10,000. [GBP/t]
+
+    Raises:
+        InvalidRequest: If the value is out of range.
+        Conflict: If another what-if keeps this process busy.
+    """
+    _check(carbon_price_gbp_per_tonne)
+    context.signals.ensure_fresh()
+    return _answer(context, caller, _trial(context, carbon_price_gbp_per_tonne))
+
+
+def trade_off(context: Context, caller: Caller, carbon_price_gbp_per_tonne: float) -> TradeOff:
+    """Return carbon against cost at five values of carbon, the current and the asked one among them.
+
+    The asked and the current value are always planned. Others are left out, and named, once planning them is expected
+    to take longer than `BUDGET_SECONDS` in all.
+    """
+    _check(carbon_price_gbp_per_tonne)
+    context.signals.ensure_fresh()
+    current = context.policy.carbon_price_gbp_per_tonne
+    began = time.monotonic()
+    slowest = 0.0
+    found: list[Point] = []
+    left_out: list[float] = []
+    for price in _values(current, carbon_price_gbp_per_tonne):
+        is_needed = _same(price, current) or _same(price, carbon_price_gbp_per_tonne)
+        if not is_needed and time.monotonic() - began + slowest > BUDGET_SECONDS:
+            left_out.append(price)
+            continue
+        trial = _trial(context, price)
+        slowest = max(slowest, trial.seconds)
+        found.append(
+            Point(
+                price,
+                _answer(context, caller, trial).totals,
+                is_current=_same(price, current),
+                is_asked=_same(price, carbon_price_gbp_per_tonne),
+            )
+        )
+    return as_trade_off(found, left_out)
+
+
+def _values(current: float, asked: float) -> list[float]:
+    """Return the values to plan: the needed ones first, then the rest from the ends of the scale inwards."""
+    standard = [
+        COST_ONLY_GBP_PER_TONNE,
+        HIGHEST_GBP_PER_TONNE,
+        UK_APPRAISAL_GBP_PER_TONNE,
+        DEFAULT_GBP_PER_TONNE,
+        *SPARE_GBP_PER_TONNE,
+    ]
+    values = [current]
+    for price in standard:
+        if len(values) < POINTS and not any(_same(price, other) for other in values):
+            values.append(price)
+    if not any(_same(asked, other) for other in values):
+        values.insert(0, asked)
+    return values
+
+
+def _same(a: float, b: float) -> bool:
+    return abs(a - b) < 0.5
+
+
+def _check(price: float) -> None:
+    highest = HIGHEST_KAPPA_GBP_PER_KG * 1000.0
+    if not 0.0 <= price <= highest:
+        raise InvalidRequest(
+            f"carbon_price_gbp_per_tonne: {price:g} is out of range",
+            (
+                FieldError(
+                    "carbon_price_gbp_per_tonne",
+                    "is out of range",
+                    price,
+                    f"0 to {highest:,.0f}",
+                    f"send a value from 0 to {highest:,.0f}",
+                ),
+            ),
+        )
+
+
+def _trial(context: Context, price: float) -> _Trial:
+    """Negotiate at a value of carbon, or remember having done so for the same situation."""
+    now = context.clock.now()
+    with context.uow() as uow:
+        state = state_of(uow)
+    data = context.signals.data_line()
+    fetched = (data.mode, data.carbon_retrieved_at, data.prices_retrieved_at)
+    key = (state, int(now.timestamp()) // FRESH_SECONDS, fetched, round(price, 6))
+    known = _trials.peek(context, key)
+    if known is not None:
+        return known
+    if not _one_at_a_time.acquire(timeout=WAIT_SECONDS):
+        raise Conflict("another what-if is being worked out; try again in a moment")
+    try:
+        return _trials.get(context, key, lambda: _negotiated(context, price, now))
+    finally:
+        _one_at_a_time.release()
+
+
+def _negotiated(context: Context, price: float, now: datetime) -> _Trial:
+    began = time.perf_counter()
+    facts = load(context)
+    wished = replace(context, policy=replace(context.policy, kappa_gbp_per_kg=price / 1000.0))
+    facing = situation(wished, facts, context.new_id(), now)
+    outcome = negotiate(facing)
+    # Messages and explanations are not shown; dropping the messages keeps the memory small.
+    outcome = replace(outcome, messages=())
+    held = {work.job_id for work in facing.held}
+    frozen = tuple(job for job in facts.jobs if job.job_id in held)
+    return _Trial(facing, outcome, facts.plans, frozen, time.perf_counter() - began)
+
+
+def _answer(context: Context, caller: Caller, trial: _Trial) -> WhatIf:
+    facing, outcome = trial.facing, trial.outcome
+    mine = caller.sees_owner
+    awards = {award.job_id: award for award in outcome.awards}
+    refusals = {refusal.job_id: refusal for refusal in outcome.refusals}
+    deferrals = {deferral.job_id: deferral for deferral in outcome.deferrals}
+    names = {job.job_id: job for job in _known_jobs(context, facing, refusals, deferrals)}
+    assets = {asset.asset_id: asset for asset in facing.assets}
+    signals = {slug: _with_vat(known, facing.vat_factor) for slug, known in facing.signals.items()}
+    rows = []
+    for job_id in sorted({*awards, *refusals, *deferrals}):
+        job = names.get(job_id)
+        if job is None or mine not in {None, job.owner}:
+            continue
+        rows.append(
+            JobDifference(
+                job_id=job_id,
+                job_name=job.job_name,
+                current=_present(trial.plans.get(job_id), assets, signals),
+                planned=_placed(awards.get(job_id)),
+                refusal=refusals.get(job_id),
+                deferral=deferrals.get(job_id),
+            )
+        )
+    return WhatIf(
+        asked_at=facing.now,
+        carbon_price_gbp_per_tonne=facing.policy.carbon_price_gbp_per_tonne,
+        current_carbon_price_gbp_per_tonne=context.policy.carbon_price_gbp_per_tonne,
+        totals=Sums.of(row.planned for row in rows),
+        current=Sums.of(row.current for row in rows),
+        jobs=tuple(rows),
+        frozen=sum(mine in {None, job.owner} for job in trial.frozen),
+        certificate=outcome.certificate,
+    )
+
+
+def _known_jobs(
+    context: Context,
+    facing: Situation,
+    refusals: Iterable[str],
+    deferrals: Iterable[str],
+) -> tuple[Job, ...]:
+    """Return the jobs on the table and those that were answered before it."""
+    there = {job.job_id for job in facing.jobs}
+    others = {*refusals, *deferrals} - there
+    if not others:
+        return facing.jobs
+    with context.uow() as uow:
+        return (*facing.jobs, *uow.jobs.many(others).values())
+
+
+def _placed(award: Award | None) -> Placement | None:
+    return None if award is None else award.placement
+
+
+def _present(
+    plan: JobPlan | None, assets: Mapping[str, Asset], signals: Mapping[str, RegionSignals]
+) -> Placement | None:
+    """Return the award a job holds now, valued on the signals of the what-if."""
+    if plan is None or plan.award is None:
+        return None
+    placed = plan.award.placement
+    asset = assets.get(placed.asset_id)
+    if asset is None:
+        return placed
+    valued = valuation.placement(asset, placed.segments, signals[asset.region])
+    return replace(valued, delay_gbp=placed.delay_gbp)
+
+
+def _with_vat(known: RegionSignals, factor: FloatArray | None) -> RegionSignals:
+    if factor is None:
+        return known
+    price = known.price.over(known.horizon)
+    return replace(known, price=replace(price, values=price.values * factor))
+
+
+def _minus(after: float | None, before: float | None) -> float | None:
+    return None if after is None or before is None else after - before
