@@ -64,6 +64,7 @@ class Loop:
         self._monotonic = monotonic
         self._pruned_at: float | None = None
         self._report: RefreshReport | None = None
+        self._answered_version: int | None = None
 
     def run(self, stop: threading.Event) -> None:
         """Run rounds until told to stop, then give the lease back."""
@@ -123,8 +124,14 @@ class Loop:
     def _replan(self) -> Any:
         """Plan if something calls for it; news that could not be planned with are kept for the next round."""
         report = self._report or RefreshReport(False, False, False)
+        with self._context.uow() as uow:
+            version = uow.plans.version()
+        if not report.has_news and version == self._answered_version:
+            return None
         run = planning.replan_if_needed(self._context, report)
         self._report = None
+        # Nothing lacked an answer at this version; until it grows there is nothing to look for.
+        self._answered_version = version if run is None else None
         return run
 
     def _prune(self) -> int:

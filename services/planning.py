@@ -27,6 +27,7 @@ from services.changes import Change, changes_of
 from services.context import Context
 from services.negotiation_log import begin, finished, mark_failed
 from services.plan_turn import turn
+from services.signals import RefreshReport
 from services.situation import Facts, has_only_grown, lacks_answer, load, situation
 from services.types import NegotiationView, PlanRun
 
@@ -53,14 +54,12 @@ def schedule_all(context: Context, caller: Caller) -> PlanRun:
     return replan(context, trigger="schedule_all")
 
 
-def replan_if_needed(context: Context, report: Any) -> PlanRun | None:
+def replan_if_needed(context: Context, report: RefreshReport) -> PlanRun | None:
     """Re-plan when signals changed or accepted work has no answer yet; None when nothing calls for it."""
     trigger = None
-    if getattr(report, "mode_changed", False):
-        trigger = "new_forecast"
-    elif getattr(report, "prices_updated", False):
+    if report.prices_updated and not report.mode_changed:
         trigger = "new_prices"
-    elif getattr(report, "carbon_updated", False):
+    elif report.has_news:
         trigger = "new_forecast"
     facts = load(context)
     if trigger is None and any(

@@ -80,6 +80,11 @@ class RefreshReport:
     mode_changed: bool
     failures: tuple[str, ...] = ()
 
+    @property
+    def has_news(self) -> bool:
+        """Return whether anything changed that a plan depends on."""
+        return self.carbon_updated or self.prices_updated or self.mode_changed
+
 
 class SignalService:
     """Keeps signals fresh and answers what is known; shared by all threads of a process."""

@@ -16,7 +16,7 @@ import numpy as np
 
 from models.domain.asset import Asset
 from models.domain.job import Flexibility, Job
-from models.domain.regions import admits
+from models.domain.regions import REGIONS, admits
 from models.domain.time import SLOT
 from models.optimise.award import Assignment, Links
 from models.optimise.options import Closed, JobOptions, Weights, build_options, must_run_on_arrival
@@ -192,7 +192,7 @@ def _power(search: _Search) -> Relaxed | None:
 
 
 def _regions(search: _Search) -> Relaxed | None:
-    """Offer one more region in which the owner has an asset of the same type."""
+    """Offer one more region in which the owner has an asset of the same type: the cheapest, else the smallest."""
     job, own = search.job, _own(search)
     if own is None or job.pinned_asset_id is not None:
         return None
@@ -204,8 +204,9 @@ def _regions(search: _Search) -> Relaxed | None:
         allowed = (*job.allowed_regions, asset.region)
         answer = search.checked("allowed_regions", list(allowed), 1.0, allowed_regions=allowed)
         if answer is not None:
-            found.append(answer)
-    return min(found, key=lambda a: float(a.options.objective_gbp[a.pick]), default=None)
+            worth = round(float(answer.options.objective_gbp[answer.pick]), 9)
+            found.append((worth, len(REGIONS[asset.region].members), asset.asset_id, answer))
+    return min(found, key=lambda entry: entry[:3])[3] if found else None
 
 
 def _waiting(search: _Search) -> Relaxed | None:

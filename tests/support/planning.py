@@ -130,9 +130,7 @@ def options_of(
 
 def least_objective(options: Sequence[JobOptions], links: Links, room_kw: FloatArray) -> float:
     """Return the least objective of any plan, by trying every combination of options. [GBP]"""
-    choices = [
-        [UNSERVED, *np.flatnonzero(mine.closed == Closed.OPEN).tolist()] for mine in options
-    ]
+    choices = [[UNSERVED, *np.flatnonzero(mine.closed == Closed.OPEN).tolist()] for mine in options]
     return min(
         sum(
             mine.unserved_gbp if pick == UNSERVED else float(mine.objective_gbp[pick])
@@ -193,9 +191,7 @@ def small_assets(draw: st.DrawFn) -> tuple[Asset, ...]:
 def small_series(draw: st.DrawFn, low: float, high: float) -> dict[str, list[float]]:
     """Draw a value for every half-hour of both regions."""
     values = st.integers(0, 20).map(lambda step: low + (high - low) * step / 20.0)
-    return {
-        slug: draw(st.lists(values, min_size=SLOTS, max_size=SLOTS)) for slug in REGIONS
-    }
+    return {slug: draw(st.lists(values, min_size=SLOTS, max_size=SLOTS)) for slug in REGIONS}
 
 
 @st.composite
@@ -226,7 +222,9 @@ def small_jobs(
                 latest_finish=at_slot(release + room) + timedelta(minutes=minutes),
                 allowed_regions=(region,) if draw(st.booleans()) else REGIONS,
                 flexibility=draw(
-                    st.sampled_from([Flexibility.DEFERRABLE, Flexibility.DEFERRABLE, Flexibility.FIXED])
+                    st.sampled_from(
+                        [Flexibility.DEFERRABLE, Flexibility.DEFERRABLE, Flexibility.FIXED]
+                    )
                 ),
                 priority=draw(st.sampled_from(list(Priority))),
                 carbon_cap_g_per_kwh=draw(st.sampled_from([None, None, 150.0]))

@@ -72,7 +72,27 @@ def test_news_that_could_not_be_planned_with_are_kept_for_the_next_round(
     world.clock.instant = NOON + timedelta(minutes=35)
     for _ in range(3):
         loop.tick()
-    assert [report.carbon_updated for report in seen] == [True, True, False]
+    # The third round has no news and the plan did not change: nobody is asked.
+    assert [report.carbon_updated for report in seen] == [True, True]
+
+
+def test_a_round_without_news_plans_only_after_something_changed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+    monkeypatch.setattr(
+        planning, "replan_if_needed", lambda _, report: asked.append(report.has_news)
+    )
+    loop = loop_of(world)
+    for _ in range(3):
+        loop.tick()
+    before = len(asked)
+    with world.context.uow(write=True) as uow:
+        uow.plans.bump()
+        uow.commit()
+    loop.tick()
+    loop.tick()
+    assert asked[before:] == [False]
 
 
 def test_a_lease_lost_in_the_middle_ends_the_round(

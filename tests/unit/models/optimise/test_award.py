@@ -9,7 +9,7 @@ import pytest
 
 from models.domain.job import Flexibility, Job, Priority
 from models.optimise import repair
-from models.optimise.award import UNSERVED, Assignment, Links, award
+from models.optimise.award import UNSERVED, award
 from models.optimise.options import Incumbent, Weights
 from models.optimise.table import PricedTable
 from tests.support.fleet import a_job, an_asset
@@ -210,30 +210,6 @@ def test_work_that_may_not_wait_follows_its_predecessor_at_once() -> None:
     ]
     table = a_table([0.3, 0.3, 0.1, 0.3, 0.1, 0.1], [0.0] * 6)
     assert planned(jobs, table) == {"first": ("cluster-a", 2), "second": ("cluster-a", 3)}
-
-
-# --- bookkeeping ----------------------------------------------------------------------------------
-
-
-def test_lifting_gives_back_exactly_what_placing_took() -> None:
-    table = a_table([0.1] * 4, [0.0] * 4)
-    options, _ = options_of([a_job(minutes=45, latest_finish=at_slot(4))], table, some_weights())
-    plan = Assignment(options, Links.none(1), table.room_kw)
-    plan.place(0, 1)
-    assert plan.room_kw.tolist() == [[100.0, 90.0, 90.0, 100.0]]
-    assert plan.span(0) == (0, slice(1, 3))
-    plan.lift(0)
-    assert plan.room_kw.tolist() == table.room_kw.tolist()
-    assert plan.span(0) is None
-
-
-def test_the_objective_counts_penalties_and_options() -> None:
-    table = tight([0.1])
-    options, links = options_of([half_hour("a", 1), half_hour("b", 1)], table, some_weights())
-    plan = award(options, table.room_kw, links)
-    # One at 5 kWh · £0.1, one unserved: £20 · 5 kWh · 2.
-    assert plan.objective_gbp == pytest.approx(0.5 + 200.0)
-    assert plan.score == pytest.approx((200.0, 0.5))
 
 
 def test_the_search_for_room_says_when_it_stops_at_its_limit(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,9 +13,10 @@ from models.domain.job import Flexibility, Job
 from models.optimise.award import UNSERVED, Assignment, Links, award
 from models.optimise.options import Closed, Incumbent
 from models.optimise.table import PricedTable
-from tests.support.fleet import an_asset
+from tests.support.fleet import a_job, an_asset
 from tests.support.planning import (
     a_table,
+    at_slot,
     is_feasible,
     least_objective,
     options_of,
@@ -80,11 +83,11 @@ def test_the_bound_is_below_the_optimum_and_the_plan_above_it(problem: Problem) 
 @settings(max_examples=100, deadline=None)
 @given(small_problems(with_links=True, most=6), st.randoms(use_true_random=False))
 def test_the_plan_does_not_depend_on_the_order_of_jobs_or_assets(
-    problem: Problem, shuffler: np.random.Generator
+    problem: Problem, shuffler: random.Random
 ) -> None:
     jobs, table = problem
     mixed = list(jobs)
-    shuffler.shuffle(mixed)  # type: ignore[arg-type]
+    shuffler.shuffle(mixed)
     plan, _ = plan_of(jobs, table)
     again, _ = plan_of(tuple(mixed), table)
     assert answer(plan, table) == answer(again, table)
@@ -104,9 +107,7 @@ def test_with_ample_power_each_job_gets_its_own_exhaustive_best(problem: Problem
     )
     plan, _ = plan_of(jobs, wide)
     for k, mine in enumerate(plan.options):
-        values = [
-            float(mine.objective_gbp[o]) for o in range(mine.count) if mine.closed[o] == 0
-        ]
+        values = [float(mine.objective_gbp[o]) for o in range(mine.count) if mine.closed[o] == 0]
         assert plan.job_gbp(k) == pytest.approx(min(values, default=mine.unserved_gbp), abs=1e-9)
         assert (plan.choice[k] != UNSERVED) == bool(values)
 
@@ -202,9 +203,6 @@ def test_a_fleet_is_placed_within_its_limits_and_close_to_the_bound() -> None:
     series = {slug: list(rng.uniform(0.05, 0.4, 96)) for slug in ("london", "south_wales")}
     carbon = {slug: list(rng.uniform(50, 300, 96)) for slug in ("london", "south_wales")}
     table = a_table(series, carbon, assets)
-    from tests.support.fleet import a_job
-    from tests.support.planning import at_slot
-
     jobs = [
         a_job(
             f"j{n:03d}",

@@ -48,9 +48,7 @@ def test_starts_run_from_the_release_to_the_last_one_that_meets_the_deadline() -
 
 
 def test_a_release_between_half_hours_waits_for_the_next_one() -> None:
-    job = a_job(
-        minutes=30, earliest_start=NOON + timedelta(minutes=1), latest_finish=at_slot(3)
-    )
+    job = a_job(minutes=30, earliest_start=NOON + timedelta(minutes=1), latest_finish=at_slot(3))
     assert starts(options(job)) == [1, 2]
 
 
@@ -239,7 +237,12 @@ def test_its_own_asset_is_no_candidate_where_its_region_is_not_allowed() -> None
 
 
 def test_an_aggregate_admits_what_is_registered_on_it_or_inside_it() -> None:
-    assets = (an_asset(), an_asset("w", "wales"), an_asset("s", "south_wales"), an_asset("gb", "gb"))
+    assets = (
+        an_asset(),
+        an_asset("w", "wales"),
+        an_asset("s", "south_wales"),
+        an_asset("gb", "gb"),
+    )
     assert names(a_job(allowed_regions=("wales",)), *assets) == ["w", "s"]
     assert names(a_job(allowed_regions=("gb",)), *assets) == ["cluster-a", "w", "s", "gb"]
     assert names(a_job(allowed_regions=("south_wales",)), *assets) == ["s"]
@@ -277,9 +280,7 @@ def test_the_least_objective_comes_first() -> None:
 def test_known_half_hours_come_before_half_known_before_unknown_ones() -> None:
     nan = float("nan")
     job = a_job(minutes=30, latest_finish=at_slot(6))
-    mine = options(
-        job, (0.9, 0.8, 0.1, nan, nan, nan), (300.0, 300.0, nan, nan, nan, nan)
-    )
+    mine = options(job, (0.9, 0.8, 0.1, nan, nan, nan), (300.0, 300.0, nan, nan, nan, nan))
     # Both known: the cheaper first. One known: next. Nothing known: the last start first, provisional.
     assert mine.start[mine.ranking].tolist() == [1, 0, 2, 5, 4, 3]
     assert mine.tier.tolist() == [0, 0, 1, 2, 2, 2]
