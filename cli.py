@@ -1,4 +1,4 @@
-"""Commands of `flask --app app …`: keys, audit, demo, worker, database, signals, best-window."""
+"""Commands of `flask --app app …`: keys, audit, demo, worker, database, signals, best-window, back-test."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ROLES = click.Choice([str(role) for role in Role])
 
 def register(app: Flask) -> None:
     """Add every command to an app."""
-    for command in (keys, audit, demo, db, signals, worker, best_window):
+    for command in (keys, audit, demo, db, signals, worker, best_window, backtest):
         app.cli.add_command(command)
 
 
@@ -306,6 +306,76 @@ def best_window(region: str, hours: float, ready_by: str | None, power_kw: float
     click.echo(answer.sbatch_line)
     click.echo(answer.at_line)
     click.echo(services.data_line().text)
+
+
+# --- back-test --------------------------------------------------------------------------------
+
+
+@click.command("backtest")
+@click.option(
+    "--replay",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the recorded signals.",
+)
+@click.option("--from", "first", type=click.DateTime(["%Y-%m-%d"]), help="First London date.")
+@click.option("--to", "last", type=click.DateTime(["%Y-%m-%d"]), help="London date after the last.")
+@click.option(
+    "--place",
+    "places",
+    multiple=True,
+    default=("london:200",),
+    show_default=True,
+    help="REGION:KW, once a cluster.",
+)
+@click.option(
+    "--trace",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Jobs as CSV or Parquet.",
+)
+@click.option("--jobs-per-day", type=click.FloatRange(0, 10_000), default=20.0, show_default=True)
+@click.option("--seed", type=int, default=1, show_default=True, help="Of the generated jobs.")
+@click.option(
+    "--forecast",
+    default="computed",
+    show_default=True,
+    help="as_issued, computed, last_kept (leaks) or perfect.",
+)
+@click.option("--planner", "planners", multiple=True, help="Only these (default: all).")
+@click.option("--fresh", is_flag=True, help="Begin again, even where a run was interrupted.")
+@click.option("--list", "is_list", is_flag=True, help="Print the stored results instead.")
+@with_appcontext
+@_told
+def backtest(*, is_list: bool, **asked: Any) -> None:
+    """Replay recorded signals and compare planners: savings, misses, peak, moves. Interrupted, it goes on where it was."""
+    from services import backtest_command
+
+    store = backtest_command.store(_wired().settings.data_dir)
+    if is_list:
+        for line in backtest_command.listed(store):
+            click.echo(line)
+        return
+    import wiring
+
+    folder = asked.pop("replay") or _wired().settings.replay_dir
+    grid = wiring.replay_source(folder) if folder else wiring.simulated_source()
+    wanted = backtest_command.Wanted(**asked)
+    setup = backtest_command.setup(_services().context, wanted)
+    length = backtest_command.steps(setup, wanted)
+    try:
+        with click.progressbar(length=length, label="half-hours") as bar:
+            result = backtest_command.run(
+                _services().context,
+                wanted,
+                setup,
+                grid,
+                store,
+                lambda done: bar.update(done - bar.pos),
+            )
+    except KeyboardInterrupt:
+        click.echo("\nInterrupted; the same command goes on from here.", err=True)
+        raise click.Abort from None
+    for line in backtest_command.told(result):
+        click.echo(line)
 
 
 __all__ = ["register"]

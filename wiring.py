@@ -172,19 +172,29 @@ def _sources(settings: Settings, clock: Clock, http: list[HttpClient]) -> dict[s
     mode = settings.grid_source
     sources: dict[str, GridSource] = {}
     if mode == "replay":
-        from api_clients.replay import ReplayGrid
-
         assert settings.replay_dir is not None, "config checks this"
-        replay = ReplayGrid(settings.replay_dir)
-        sources["replay"] = GridSource(replay, replay)
+        sources["replay"] = replay_source(settings.replay_dir)
     if mode in {"live", "auto"}:
         sources["live"] = _live(settings, clock, http)
     if mode in {"simulated", "auto"}:
-        from api_clients.simulated import SimulatedGrid
-
-        simulated = SimulatedGrid()
-        sources["simulated"] = GridSource(simulated, simulated)
+        sources["simulated"] = simulated_source()
     return sources
+
+
+def replay_source(folder: Path) -> GridSource:
+    """Return the recorded grid of a folder with signals.parquet or signals.csv."""
+    from api_clients.replay import ReplayGrid
+
+    replay = ReplayGrid(folder)
+    return GridSource(replay, replay)
+
+
+def simulated_source() -> GridSource:
+    """Return the synthetic grid."""
+    from api_clients.simulated import SimulatedGrid
+
+    simulated = SimulatedGrid()
+    return GridSource(simulated, simulated)
 
 
 def _live(settings: Settings, clock: Clock, http: list[HttpClient]) -> GridSource:
@@ -314,6 +324,7 @@ def _service_settings(settings: Settings, holder: str) -> ServiceSettings:
         freeze_executor_minutes=settings.freeze_executor_minutes,
         configured_keys=keys,
         logs_dir=settings.logs_dir,
+        data_dir=settings.data_dir,
         holder=holder,
     )
 

@@ -122,8 +122,8 @@ class Describer:
             energy_kwh=energy,
             carbon_kg=carbon,
             cost_gbp=cost,
-            mean_carbon_g_per_kwh=None if carbon is None else carbon / energy * 1000.0,
-            mean_price_gbp_per_kwh=None if cost is None else cost / energy,
+            mean_carbon_g_per_kwh=_per_kwh(carbon, energy, 1000.0),
+            mean_price_gbp_per_kwh=_per_kwh(cost, energy),
             estimated_share=float(self.estimated[row, span].mean()),
             data_quality=QUALITY_ORDER[int(self.quality[row, span].max())],
             delay_gbp=delay,
@@ -289,8 +289,10 @@ def savings_between(baseline: Placement | None, chosen: Placement) -> Savings:
 def _difference(before: float | None, after: float | None) -> tuple[float | None, float | None]:
     if before is None or after is None:
         return None, None
-    percent = (before - after) / abs(before) * 100.0 if abs(before) > 1e-9 else None
-    return before - after, percent
+    saved = before - after
+    if abs(saved) <= 1e-9 * max(abs(before), abs(after)):
+        saved = 0.0  # the same sum in another order
+    return saved, saved / abs(before) * 100.0 if abs(before) > 1e-9 else None
 
 
 def digest_of(mine: JobOptions) -> str:
@@ -306,3 +308,8 @@ def digest_of(mine: JobOptions) -> str:
         ]
     )
     return hashlib.sha256(np.ascontiguousarray(table).tobytes()).hexdigest()
+
+
+def _per_kwh(total: float | None, energy_kwh: float, factor: float = 1.0) -> float | None:
+    """Return an energy-weighted mean, None where the total is unknown or there is no energy."""
+    return None if total is None or energy_kwh <= 0.0 else total / energy_kwh * factor

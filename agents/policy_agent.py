@@ -126,7 +126,10 @@ def _fault(view: PolicyAgentView, mine: JobOptions, pick: int) -> tuple[str, str
     pounds = sum(
         kwh * float(table.price_gbp_per_kwh[row, slot + n]) for n, kwh in enumerate(energy)
     )
-    mean_g, mean_gbp = grams / sum(energy), pounds / sum(energy)
+    total_kwh = sum(energy)
+    if total_kwh <= 0.0:
+        return None  # a mean over no energy breaks no cap
+    mean_g, mean_gbp = grams / total_kwh, pounds / total_kwh
     if job.carbon_cap_g_per_kwh is not None and mean_g > job.carbon_cap_g_per_kwh + 1e-6:
         return "carbon_cap", f"{mean_g:.1f} g/kWh is above {job.carbon_cap_g_per_kwh:g}"
     if job.max_price_gbp_per_kwh is not None and mean_gbp > job.max_price_gbp_per_kwh + 1e-9:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import numpy as np
 
-from agents.wording import when
+from agents.wording import significant, when
 from models.domain.job import Job
 from models.domain.plan import Refusal, Relaxation
 from models.domain.time import Horizon, format_utc
@@ -90,7 +90,7 @@ def _rule(plan: Assignment, k: int, table: PricedTable) -> tuple[str, str]:
     if np.all(closed != Closed.OPEN):
         return _capped(mine, job)
     waits = _out_of_time(plan, k, table.horizon)
-    return ("predecessor", waits) if waits else ("power", _no_room(plan, mine, table))
+    return ("predecessor", waits) if waits else ("power", _no_room(plan, k, table))
 
 
 def _out_of_time(plan: Assignment, k: int, horizon: Horizon) -> str | None:
@@ -107,14 +107,14 @@ def _out_of_time(plan: Assignment, k: int, horizon: Horizon) -> str | None:
 
 
 def _too_late(job: Job, mine: JobOptions, horizon: Horizon) -> tuple[str, str]:
-    hours = job.duration.total_seconds() / 3600
+    hours = significant(job.duration / timedelta(hours=1))
     first = horizon.start_of(max(mine.first_start, 0))
     if job.pinned_start is not None:
         return "pinned", f"the pinned start {when(job.pinned_start)} is no longer possible"
     return (
         "deadline",
         (
-            f"a run of {hours:g} h cannot start before {when(first)} and so cannot finish by "
+            f"a run of {hours} h cannot start before {when(first)} and so cannot finish by "
             f"{when(job.latest_finish)}"
         ),
     )
@@ -135,14 +135,17 @@ def _capped(mine: JobOptions, job: Job) -> tuple[str, str]:
     cheapest = f"the cheapest window averages £{np.nanmin(mean_gbp):.4f}/kWh"
     if cap_g is None or (mean_gbp > cap_gbp).all():
         return "max_price", f"{cheapest} and the cap is £{cap_gbp:g}/kWh"
-    both = f"the carbon cap of {cap_g:g} g/kWh and the price cap of £{cap_gbp:g}/kWh"
+    both = f"both the carbon cap of {cap_g:g} g/kWh and the price cap of £{cap_gbp:g}/kWh"
     return "max_price", f"no window keeps {both}: {cleanest}, {cheapest}, but never one both"
 
 
-def _no_room(plan: Assignment, mine: JobOptions, table: PricedTable) -> str:
-    span = slice(mine.first_start, mine.last_start + mine.slots)
+def _no_room(plan: Assignment, k: int, table: PricedTable) -> str:
+    """Return how much power is free in a job's window, once the jobs it waits for have ended."""
+    mine = plan.options[k]
+    first = max(mine.first_start, plan.neighbours(k)[0] or 0)
+    span = slice(first, mine.last_start + mine.slots)
     peak = float(mine.power_kw.max())
-    hours = mine.job.duration.total_seconds() / 3600
+    hours = significant(mine.job.duration / timedelta(hours=1))
     most, longest = 0.0, 0.0
     for row in mine.candidate_rows:
         room = plan.room_kw[row, span]
@@ -154,9 +157,9 @@ def _no_room(plan: Assignment, mine: JobOptions, table: PricedTable) -> str:
             f"it needs {peak:g} kW and {names} has at most {most:g} kW free in any half-hour "
             "of its window"
         )
-    if longest >= hours:
-        return f"its power profile of up to {peak:g} kW over {hours:g} h fits nowhere on {names} in its window"
+    if mine.job.power_profile_kw:
+        return f"its power profile of up to {peak:g} kW over {hours} h fits nowhere on {names} in its window"
     return (
-        f"it needs {peak:g} kW for {hours:g} h and {names} has that free for at most "
+        f"it needs {peak:g} kW for {hours} h and {names} has that free for at most "
         f"{longest:g} h at a stretch in its window"
     )

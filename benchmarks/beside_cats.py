@@ -95,7 +95,9 @@ def our_choice(case: Case) -> tuple[int, float]:
         baseline_start=case.start,
     )
     began = time.perf_counter()
-    table = price_table([asset], {"gb": RegionSignals("gb", horizon, carbon, price)}, horizon, 0, {})
+    table = price_table(
+        [asset], {"gb": RegionSignals("gb", horizon, carbon, price)}, horizon, 0, {}
+    )
     options = build_options(job, table, CARBON_ONLY)
     slot = int(options.start[options.ranking[0]])
     return slot, time.perf_counter() - began

@@ -11,7 +11,7 @@ from models.domain.job import Job
 from models.domain.plan import Savings
 from models.domain.regions import region
 from models.domain.signal import SignalName
-from models.domain.time import LONDON, ceil_slot, format_utc
+from models.domain.time import LONDON, at_london, ceil_slot, format_utc, london_date
 from services import energy, single
 from services.context import Context
 from services.drafting import LONGEST_AHEAD
@@ -25,6 +25,11 @@ PRICE_NOTE_WITH_VAT = "Octopus Agile is a household tariff: read the price as a 
 
 PLACE = "(this place)"
 """Id of the imagined cluster; no real one can have it."""
+
+
+def default_ready_by(now: datetime) -> datetime:
+    """Return tomorrow 09:00 in London, the deadline taken where nobody named one."""
+    return at_london(london_date(now) + timedelta(days=1), 9)
 
 
 def answer(context: Context, query: BestWindowQuery) -> BestWindow:

@@ -29,6 +29,8 @@ class ServiceSettings:
     configured_keys: tuple[tuple[str, str, str], ...] = ()
     """(owner, role, SHA-256 of the secret) from `HALFHOUR_API_KEYS`."""
     logs_dir: Path = Path("logs")
+    data_dir: Path = Path("data/var")
+    """Where results that are no decisions are kept."""
     holder: str = "process"
     """Name of this process in leases."""
 

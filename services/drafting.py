@@ -19,6 +19,9 @@ from services.types import JobDraft
 LONGEST_AHEAD = timedelta(days=14)
 """How far ahead a deadline may lie: the service plans 672 half-hours."""
 
+LEAST_POWER_KW = 0.001
+"""Least power that counts as running. [kW]"""
+
 
 @dataclass(frozen=True)
 class Power:
@@ -171,6 +174,16 @@ def _check_fields(
                 "give one value for each half-hour the run touches",
             )
         )
+    if draft.power_profile_kw and max(draft.power_profile_kw) < LEAST_POWER_KW:
+        errors.append(
+            FieldError(
+                "power_profile_kw",
+                "holds no half-hour with power, so nothing would run",
+                list(draft.power_profile_kw),
+                f"at least one value of {LEAST_POWER_KW:g} kW or more",
+                "give the power of each half-hour",
+            )
+        )
     errors.extend(_kind_errors(draft, flexibility, slots))
     if draft.latest_finish > now + LONGEST_AHEAD:
         errors.append(
@@ -283,12 +296,12 @@ def _check_power(job: Job, assets: Sequence[Asset]) -> None:
             f"{need:g} kW is more than the {room:g} kW that {job.asset_id} offers to jobs",
             (
                 FieldError(
-                    "estimated_power_kw",
+                    "power_profile_kw" if job.power_profile_kw else "estimated_power_kw",
                     "more power than any candidate cluster offers",
                     need,
                     f"up to {room:g} kW",
                     "ask for less power, or raise the cluster's limit",
                 ),
             ),
-            nearest={"estimated_power_kw": room},
+            nearest=None if job.power_profile_kw else {"estimated_power_kw": room},
         )

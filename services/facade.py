@@ -21,6 +21,7 @@ from services import (
     amend,
     assets,
     audit_view,
+    backtest_command,
     best_window,
     board,
     controls,
@@ -259,6 +260,11 @@ class Services:
     def statement(self, caller: Caller, start_on: date, end_on: date) -> Statement:
         """Return the savings statement of a period (inclusive London dates)."""
         return statement.show(self.context, caller, start_on, end_on)
+
+    def backtests(self, caller: Caller) -> tuple[Mapping[str, Any], ...]:
+        """Return every stored back-test, newest first; they hold nobody's jobs, so every caller sees them."""
+        del caller
+        return backtest_command.results(self.context)
 
     # --- audit log ----------------------------------------------------------------------------
 

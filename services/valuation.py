@@ -161,7 +161,11 @@ def savings(
 
 
 def _difference(baseline: float | None, plan: float | None) -> float | None:
-    return None if baseline is None or plan is None else baseline - plan
+    if baseline is None or plan is None:
+        return None
+    saved = baseline - plan
+    # The same sum in another order is no saving.
+    return 0.0 if abs(saved) <= 1e-9 * max(abs(baseline), abs(plan)) else saved
 
 
 def _percent(saved: float | None, baseline: float | None) -> float | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -19,14 +19,13 @@ from models.domain.access import Caller
 from models.domain.asset import Asset
 from models.domain.carbon_value import HIGHEST_KAPPA_GBP_PER_KG, kappa_of_weights
 from models.domain.errors import Conflict, FieldError, InvalidRequest
-from models.domain.job import Job
-from models.domain.plan import Award, Certificate, Deferral, Placement, Refusal
+from models.domain.plan import Certificate, Deferral, Placement, Refusal
 from models.domain.ports import JobPlan
 from models.domain.signal import FloatArray, RegionSignals
 from services import valuation
 from services.context import Context
 from services.memo import Memo, state_of
-from services.situation import load, situation
+from services.situation import Facts, load, situation
 from services.trade_off import (
     COST_ONLY_GBP_PER_TONNE,
     DEFAULT_GBP_PER_TONNE,
@@ -127,16 +126,19 @@ class WhatIf:
 
 @dataclass(frozen=True)
 class _Trial:
-    """One negotiation at one value of carbon, with what it started from."""
+    """One negotiation at one value of carbon: only what is shown of it, for every owner, because it is remembered."""
 
-    facing: Situation
-    outcome: Outcome
-    plans: Mapping[str, JobPlan]
-    frozen: tuple[Job, ...]
+    asked_at: datetime
+    price_gbp_per_tonne: float
+    rows: tuple[tuple[str, JobDifference], ...]
+    """(owner, job), by job id."""
+    frozen_owners: tuple[str, ...]
+    """Owner of each job whose award no longer moves."""
+    certificate: Certificate
     seconds: float
 
 
-_trials: Memo[_Trial] = Memo(entries=24)
+_trials: Memo[_Trial] = Memo(entries=12)
 _one_at_a_time = threading.Lock()
 
 
@@ -274,66 +276,57 @@ def _negotiated(context: Context, price: float, now: datetime) -> _Trial:
     wished = replace(context, policy=replace(context.policy, kappa_gbp_per_kg=price / 1000.0))
     facing = situation(wished, facts, context.new_id(), now)
     outcome = negotiate(facing)
-    # Messages and explanations are not shown; dropping the messages keeps the memory small.
-    outcome = replace(outcome, messages=())
     held = {work.job_id for work in facing.held}
-    frozen = tuple(job for job in facts.jobs if job.job_id in held)
-    return _Trial(facing, outcome, facts.plans, frozen, time.perf_counter() - began)
-
-
-def _answer(context: Context, caller: Caller, trial: _Trial) -> WhatIf:
-    facing, outcome = trial.facing, trial.outcome
-    mine = caller.sees_owner
-    awards = {award.job_id: award for award in outcome.awards}
-    refusals = {refusal.job_id: refusal for refusal in outcome.refusals}
-    deferrals = {deferral.job_id: deferral for deferral in outcome.deferrals}
-    names = {job.job_id: job for job in _known_jobs(context, facing, refusals, deferrals)}
-    assets = {asset.asset_id: asset for asset in facing.assets}
-    signals = {slug: _with_vat(known, facing.vat_factor) for slug, known in facing.signals.items()}
-    rows = []
-    for job_id in sorted({*awards, *refusals, *deferrals}):
-        job = names.get(job_id)
-        if job is None or mine not in {None, job.owner}:
-            continue
-        rows.append(
-            JobDifference(
-                job_id=job_id,
-                job_name=job.job_name,
-                current=_present(trial.plans.get(job_id), assets, signals),
-                planned=_placed(awards.get(job_id)),
-                refusal=refusals.get(job_id),
-                deferral=deferrals.get(job_id),
-            )
-        )
-    return WhatIf(
-        asked_at=facing.now,
-        carbon_price_gbp_per_tonne=facing.policy.carbon_price_gbp_per_tonne,
-        current_carbon_price_gbp_per_tonne=context.policy.carbon_price_gbp_per_tonne,
-        totals=Sums.of(row.planned for row in rows),
-        current=Sums.of(row.current for row in rows),
-        jobs=tuple(rows),
-        frozen=sum(mine in {None, job.owner} for job in trial.frozen),
+    return _Trial(
+        asked_at=now,
+        price_gbp_per_tonne=price,
+        rows=_rows(facing, outcome, facts),
+        frozen_owners=tuple(job.owner for job in facts.jobs if job.job_id in held),
         certificate=outcome.certificate,
+        seconds=time.perf_counter() - began,
     )
 
 
-def _known_jobs(
-    context: Context,
-    facing: Situation,
-    refusals: Iterable[str],
-    deferrals: Iterable[str],
-) -> tuple[Job, ...]:
-    """Return the jobs on the table and those that were answered before it."""
-    there = {job.job_id for job in facing.jobs}
-    others = {*refusals, *deferrals} - there
-    if not others:
-        return facing.jobs
-    with context.uow() as uow:
-        return (*facing.jobs, *uow.jobs.many(others).values())
+def _rows(
+    facing: Situation, outcome: Outcome, facts: Facts
+) -> tuple[tuple[str, JobDifference], ...]:
+    """Return every answered job with its owner, by job id."""
+    awards = {award.job_id: award.placement for award in outcome.awards}
+    refusals = {refusal.job_id: refusal for refusal in outcome.refusals}
+    deferrals = {deferral.job_id: deferral for deferral in outcome.deferrals}
+    assets = {asset.asset_id: asset for asset in facing.assets}
+    signals = {slug: _with_vat(known, facing.vat_factor) for slug, known in facing.signals.items()}
+    answered = {*awards, *refusals, *deferrals}
+    return tuple(
+        (
+            job.owner,
+            JobDifference(
+                job_id=job.job_id,
+                job_name=job.job_name,
+                current=_present(facts.plans.get(job.job_id), assets, signals),
+                planned=awards.get(job.job_id),
+                refusal=refusals.get(job.job_id),
+                deferral=deferrals.get(job.job_id),
+            ),
+        )
+        for job in sorted(facts.jobs, key=lambda job: job.job_id)
+        if job.job_id in answered
+    )
 
 
-def _placed(award: Award | None) -> Placement | None:
-    return None if award is None else award.placement
+def _answer(context: Context, caller: Caller, trial: _Trial) -> WhatIf:
+    mine = caller.sees_owner
+    rows = tuple(row for owner, row in trial.rows if mine in {None, owner})
+    return WhatIf(
+        asked_at=trial.asked_at,
+        carbon_price_gbp_per_tonne=trial.price_gbp_per_tonne,
+        current_carbon_price_gbp_per_tonne=context.policy.carbon_price_gbp_per_tonne,
+        totals=Sums.of(row.planned for row in rows),
+        current=Sums.of(row.current for row in rows),
+        jobs=rows,
+        frozen=sum(mine in {None, owner} for owner in trial.frozen_owners),
+        certificate=trial.certificate,
+    )
 
 
 def _present(

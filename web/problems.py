@@ -165,7 +165,12 @@ def answer(problem: Problem) -> Response:
 
 
 def _wants_page() -> bool:
-    if request.path.startswith("/api/") or request.path in {"/api", "/health", "/ready"}:
+    if request.path.startswith("/api/") or request.path in {
+        "/api",
+        "/health",
+        "/ready",
+        "/metrics",
+    }:
         return False
     named = {media_type for media_type, _ in request.accept_mimetypes}
     return "text/html" in named or "HX-Request" in request.headers

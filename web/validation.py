@@ -83,6 +83,8 @@ def _field_error(model: type[BaseModel], detail: ErrorDetails, whole: str) -> Fi
     path = tuple(detail["loc"])
     name = ".".join(str(part) for part in path)
     kind = detail["type"]
+    if kind in {"too_short", "too_long"} and isinstance(detail["input"], str):
+        kind = f"string_{kind}"
     if kind == "extra_forbidden":
         return _unknown_field(model, path, detail["input"])
     notes = _notes(model, path)

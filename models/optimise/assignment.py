@@ -169,3 +169,7 @@ class Assignment:
             else mine.rank_gbp[pick] <= mine.best_rank_gbp + GAIN_GBP
             for mine, pick in zip(self.options, self.choice, strict=True)
         )
+
+    def serves_all_of(self, other: Assignment) -> bool:
+        """Return whether every job that another plan serves is served here too."""
+        return bool(((self.choice != UNSERVED) | (other.choice == UNSERVED)).all())

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from models.optimise.assignment import GAIN_GBP, UNSERVED, Assignment, Links
 from models.optimise.options import Closed, JobOptions
 from models.optimise.repair import repair
@@ -19,8 +21,11 @@ __all__ = ["UNSERVED", "Assignment", "Links", "award"]
 IMPROVEMENT_PASSES = 4
 """How often every job may try to move; more passes rarely help."""
 
+SETTLING_ROUNDS = 6
+"""How often repair and improvement follow each other; each round that changes anything lowers the score."""
+
 FEW_JOBS = 500
-"""Up to so many jobs every start is repaired and improved; beyond, only the best one and the one that moves least."""
+"""Up to so many jobs every start is repaired and improved; beyond, the one that moves least and the best other."""
 
 UNSERVED_REGRET = 1e12
 """Puts unserved jobs before all others when jobs take turns to move. [GBP]"""
@@ -34,37 +39,50 @@ def award(
 ) -> Assignment:
     """Place jobs under shared power.
 
+    What jobs hold now is kept where it can be: the plan that keeps it is left only for one that serves everybody it
+    serves, and for less. So a job that was added where room is free stays in the plan.
+
     Args:
         options: One entry per job, in any order; the result does not depend on it beyond ties by job id.
         room_kw: Room of each asset, shape (assets, slots). [kW]
         links: Dependencies among these jobs; None: none.
-        incumbents: Option each job holds now, by position; a plan that keeps them is one of the starts tried.
+        incumbents: Option each job holds now, by position.
 
     Returns:
         The best assignment found. No asset's room is exceeded and no closed option is used.
     """
     links = links or Links.none(len(options))
     orders = _orders(options, links)
-    tried: list[Assignment] = []
-    if incumbents:
-        plan = Assignment(options, links, room_kw)
-        _keep(plan, orders[0], incumbents)
-        _insert(plan, [k for k in orders[0] if plan.choice[k] == UNSERVED])
-        tried.append(plan)
-    for order in orders:
-        if tried and tried[-1].is_ideal():
-            return tried[-1]
+    kept = Assignment(options, links, room_kw)
+    _keep(kept, orders[0], incumbents or {})
+    _insert(kept, [k for k in orders[0] if kept.choice[k] == UNSERVED])
+    if kept.is_ideal():
+        return kept
+    others = []
+    for order in orders if incumbents else orders[1:]:
         plan = Assignment(options, links, room_kw)
         _insert(plan, order)
-        tried.append(plan)
+        others.append(plan)
     if len(options) > FEW_JOBS:
-        best = min(tried, key=lambda plan: plan.score)
-        tried = [tried[0], best] if incumbents and best is not tried[0] else [best]
-    for plan in tried:
+        others = sorted(others, key=lambda plan: plan.score)[:1]
+        if not incumbents and others and others[0].score < kept.score:
+            kept, others = others[0], []
+    for plan in (kept, *others):
+        _settle(plan)
+    if incumbents:
+        others = [plan for plan in others if plan.serves_all_of(kept)]
+    # The first of equals wins: the plan that keeps what jobs hold now.
+    return min((kept, *others), key=lambda plan: plan.score)
+
+
+def _settle(plan: Assignment) -> None:
+    """Repair and improve until neither changes anything any more."""
+    for _ in range(SETTLING_ROUNDS):
+        before = plan.choice.copy()
         repair(plan)
         _improve(plan)
-    # The first of equals wins: the plan that keeps what jobs hold now.
-    return min(tried, key=lambda plan: plan.score)
+        if np.array_equal(before, plan.choice):
+            return
 
 
 def _orders(options: Sequence[JobOptions], links: Links) -> list[list[int]]:

@@ -114,6 +114,9 @@ class FakeReading(FakeJobs):
             ]
         )
 
+    def backtests(self, caller: Caller) -> tuple[Mapping[str, Any], ...]:
+        return ()
+
     # --- pages that sum up ----------------------------------------------------------------------
 
     def board(self, caller: Caller, *, region: str | None = None) -> Board:

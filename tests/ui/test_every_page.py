@@ -30,6 +30,7 @@ STILL = (
     "/grid/gb",
     "/beckn-slots",
     "/records",
+    "/records/backtests",
     "/records/decisions/{decision}",
     "/plans/{plan}",
     "/what-if",

@@ -1,12 +1,13 @@
-"""`/health` and `/ready`: is the process alive, can it do its work."""
+"""`/health`, `/ready` and `/metrics`: is the process alive, can it do its work, how is it doing."""
 
 from __future__ import annotations
 
 from flask import Blueprint, Response
 
-from web.auth import unasked
+from web.auth import current_caller, unasked
 from web.context import services, web_settings
-from web.operation import operation, reply
+from web.operation import finish_get, operation, reply
+from web.present.metrics import MEDIA_TYPE, metrics
 from web.present.records import readiness
 from web.schemas.records import HealthOut, ReadyOut
 
@@ -28,3 +29,13 @@ def health() -> Response:
 def ready() -> Response:
     """Say whether database, log and data are in place; 503 if not."""
     return reply(readiness(services().ready()), etag=False)
+
+
+@bp.get("/metrics")
+@operation(TAG, {200: None}, media_types=(MEDIA_TYPE,))
+def show_metrics() -> Response:
+    """Count jobs, age of data and records of the log, in the text format of Prometheus."""
+    body = metrics(services().statistics(current_caller()), services().ready())
+    return finish_get(
+        Response(body, content_type=f"{MEDIA_TYPE}; version=0.0.4; charset=utf-8"), etag=False
+    )

@@ -7,6 +7,7 @@ from datetime import timedelta
 from flask import Blueprint, Response, url_for
 
 from models.domain.plan import NegotiationStatus
+from services.best_window import default_ready_by
 from services.types import BestWindowQuery as Question
 from services.types import PlanRun
 from web.api.lists import reply_list
@@ -120,7 +121,7 @@ def best_window(query: BestWindowQuery) -> Response:
     question = Question(
         region=query.region,
         duration=timedelta(hours=query.duration_hours),
-        ready_by=query.ready_by,
+        ready_by=query.ready_by or default_ready_by(services().context.clock.now()),
         power_kw=query.power_kw,
         earliest_start=query.earliest_start,
     )

@@ -7,6 +7,7 @@ from importlib import import_module
 from flask import Flask
 
 PAGES = (
+    "backtests",
     "clusters",
     "demo",
     "grid",

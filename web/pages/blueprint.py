@@ -29,6 +29,7 @@ SECTIONS = {
     "pages.grid_region": "grid",
     "pages.market": "market",
     "pages.records": "records",
+    "pages.backtests": "records",
     "pages.decision": "records",
     "pages.plan": "records",
 }

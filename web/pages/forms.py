@@ -14,7 +14,8 @@ from typing import Any
 
 from models.domain.errors import FieldError, InvalidRequest
 from models.domain.regions import REGIONS
-from models.domain.time import LONDON, at_london, london_date
+from models.domain.time import LONDON
+from services.best_window import default_ready_by
 from web.views.stamps import local_input
 
 LONGEST_HOURS = 336.0
@@ -115,11 +116,6 @@ def local_time(text: str, *, name: str, now: datetime, must_be_future: bool = Fa
     if instant > now + timedelta(days=366):
         raise Wrong(f"{name}: {naive:%d %B %Y} is more than a year ahead. Choose a nearer time.")
     return instant
-
-
-def default_ready_by(now: datetime) -> datetime:
-    """Return tomorrow 09:00 London, the deadline a form starts with."""
-    return at_london(london_date(now) + timedelta(days=1), 9)
 
 
 def known_region(text: str, *, name: str = "Region") -> str:

@@ -30,7 +30,7 @@ RESERVED_IDS: Final = frozenset({"verify"})
 """Ids that would hide a path of the API."""
 
 _RFC3339 = re.compile(
-    r"20\d\d-[01]\d-[0-3]\d[Tt ][0-2]\d:[0-5]\d:[0-5]\d(\.\d{1,9})?([Zz]|[+-][0-2]\d:[0-5]\d)"
+    r"20\d\d-[01]\d-[0-3]\d[Tt ][0-2]\d:[0-5]\d(:[0-5]\d(\.\d{1,9})?)?([Zz]|[+-][0-2]\d:[0-5]\d)"
 )
 _NUMBER = re.compile(r"[+-]?(\d{1,20}(\.\d{0,20})?|\.\d{1,20})([eE][+-]?\d{1,3})?")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -93,7 +93,10 @@ def _not_reserved(value: object) -> object:
 
 
 def _instant(value: object) -> object:
-    """Accept RFC 3339 with an offset, from 2000 to 2099; a query may have lost its `+` to a space."""
+    """Accept RFC 3339 with an offset, from 2000 to 2099.
+
+    Seconds may be left out, and a query may have lost its `+` to a space.
+    """
     if isinstance(value, datetime):
         return value
     if isinstance(value, str):

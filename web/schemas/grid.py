@@ -29,13 +29,15 @@ class BestWindowQuery(Wanted):
         ge=0.0166,
         le=336,
     )
-    ready_by: Instant = instant_field("Done by.")
+    ready_by: Instant | None = instant_field(
+        "Done by; by default tomorrow 09:00 in London.", default=None
+    )
     power_kw: QueryNumber | None = field(
         "Mean IT power; without it the answer is for 1 kW and says so.",
         unit="kW",
-        allowed="more than 0, at most 100000",
+        allowed="0.001 to 100000",
         default=None,
-        gt=0,
+        ge=0.001,
         le=100_000,
     )
     earliest_start: Instant | None = instant_field("Not before; by default now.", default=None)

@@ -31,7 +31,7 @@ from web.schemas.fields import (
 ID_ALLOWED = (
     "1 to 64 letters, digits, dots, dashes or underscores, beginning with a letter or digit"
 )
-POWER_ALLOWED = "more than 0, at most 100000"
+POWER_ALLOWED = "0.001 to 100000"
 LARGEST_WORKLOAD_BYTES = 16_384
 """Largest workload description. [B]"""
 
@@ -90,7 +90,7 @@ class _JobFields(Wanted):
         unit="kW",
         allowed=POWER_ALLOWED,
         default=None,
-        gt=0,
+        ge=0.001,
         le=100_000,
     )
     gpu_model: Text | None = field(

@@ -131,8 +131,10 @@ WRONG: list[tuple[str, Any]] = [
     ("duration_hours", 10**400),
     ("estimated_power_kw", 0),
     ("estimated_power_kw", 100_001),
+    ("estimated_power_kw", 5e-324),
     ("estimated_power_kw", "ten"),
     ("latest_finish", "2026-11-22T09:00:00"),
+    ("latest_finish", "2026-11-22T09:00"),
     ("latest_finish", "tomorrow"),
     ("latest_finish", "2026-02-30T09:00:00Z"),
     ("latest_finish", "2026-11-22"),
@@ -199,6 +201,11 @@ def test_a_wrong_field_is_named_with_value_range_and_cure(
     assert wrong[0]["allowed"]
     assert wrong[0]["cure"]
     assert len(services.jobs_by_id) == before
+
+
+def test_a_text_that_is_too_long_is_called_so(client: FlaskClient) -> None:
+    error = client.post("/api/jobs", json={**NEEDED, "job_name": "x" * 81}).json["errors"][0]
+    assert error["message"] == "is too long"
 
 
 def test_all_wrong_fields_are_named_at_once(client: FlaskClient) -> None:
