@@ -46,7 +46,7 @@ def starting(folder: Path) -> Iterator[StartApp]:
 
     yield start
     for app in started:
-        app.stop()
+        app.kill()
 
 
 def against(standin: StandIn) -> dict[str, str]:

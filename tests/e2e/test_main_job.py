@@ -348,9 +348,7 @@ def fitting(scarce: Planned, job: dict[str, Any]) -> list[exhaustive.Window]:
             start += HALF_HOUR
         return most + job["estimated_power_kw"] <= 130 + 1e-6
 
-    return list(
-        filter(has_room, exhaustive.allowed(job, scarce.assets, scarce.signals, NOW))
-    )
+    return list(filter(has_room, exhaustive.allowed(job, scarce.assets, scarce.signals, NOW)))
 
 
 def test_the_relaxation_of_a_refusal_works_when_it_is_taken(scarce: Planned) -> None:

@@ -1,0 +1,194 @@
+"""The Policy Agent checks every hard limit itself, from the job and the signals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+
+from agents import policy_agent
+from agents.messages import (
+    PlanApproved,
+    PlanProposed,
+    PlanVetoed,
+    PolicyPublished,
+    PricesPosted,
+    SlotArray,
+)
+from agents.policy import Policy
+from agents.view import PolicyAgentView
+from models.domain.job import Job
+from models.optimise.award import UNSERVED
+from models.optimise.options import JobOptions
+from models.optimise.table import PricedTable
+from tests.support.fleet import NOON, a_job, an_asset
+from tests.support.planning import a_policy, a_table, at_slot, options_of, some_weights
+
+
+def verdict(
+    jobs: Sequence[Job],
+    table: PricedTable,
+    choice: Sequence[int],
+    tampered: Sequence[Job] | None = None,
+) -> PlanApproved | PlanVetoed:
+    """Return the judgement of a choice among the options of `jobs`, if the jobs really were `tampered`."""
+    options, links = options_of(jobs, table, some_weights())
+    if tampered is not None:
+        options = tuple(replace(mine, job=job) for mine, job in zip(options, tampered, strict=True))
+    view = PolicyAgentView(a_policy(), table, options, links, tuple(choice))
+    proposal = PlanProposed(
+        sender="chair",
+        load_kw=SlotArray(np.zeros((1, 1))),
+        served=1,
+        unserved=0,
+        objective_gbp=0.0,
+        lower_bound_gbp=0.0,
+    )
+    (answer,) = policy_agent.respond(view, (proposal,))
+    assert isinstance(answer, PlanApproved | PlanVetoed)
+    return answer
+
+
+def veto(*args: Any, **kwargs: Any) -> tuple[str, str]:
+    answer = verdict(*args, **kwargs)
+    assert isinstance(answer, PlanVetoed)
+    return answer.rule, answer.detail
+
+
+def flat(**changes: Any) -> PricedTable:
+    return a_table([0.2] * 6, [100.0] * 6, **changes)
+
+
+def test_a_plan_within_all_limits_is_approved_with_what_was_checked() -> None:
+    answer = verdict([a_job(minutes=30), a_job("b", 30)], flat(), [0, UNSERVED])
+    assert isinstance(answer, PlanApproved)
+    assert set(answer.checked) == {
+        "deadline", "release", "asset", "region", "power", "carbon_cap", "max_price", "order",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"latest_finish": at_slot(3) - timedelta(seconds=1)}, "deadline"),
+        ({"earliest_start": at_slot(2) + timedelta(seconds=1)}, "release"),
+        ({"accepted_at": at_slot(2.1)}, "release"),
+        ({"allowed_regions": ("yorkshire",)}, "region"),
+        ({"carbon_cap_g_per_kwh": 99.9}, "carbon_cap"),
+        ({"max_price_gbp_per_kwh": 0.1999}, "max_price"),
+        ({"power_kw": 100.1}, "power"),
+        ({"asset_id": "gone"}, "asset"),
+    ],
+)
+def test_a_choice_that_breaks_a_limit_of_its_job_is_vetoed(
+    changes: dict[str, Any], rule: str
+) -> None:
+    job = a_job(minutes=30)
+    found, detail = veto([job], flat(), [2], [replace(job, **changes)])
+    assert found == rule
+    assert detail
+
+
+def test_a_run_on_somebody_elses_cluster_is_vetoed() -> None:
+    assets = (an_asset(), an_asset("cluster-b", owner="local"))
+    job = a_job(minutes=30)
+    table = flat(assets=assets)
+    foreign = replace(table, assets=(table.assets[0], replace(table.assets[1], owner="somebody")))
+    options, links = options_of([job], table, some_weights())
+    pick = options[0].find(1, 0)
+    assert pick is not None
+    view = PolicyAgentView(a_policy(), foreign, options, links, (pick,))
+    (answer,) = policy_agent.respond(view, (_proposal(),))
+    assert isinstance(answer, PlanVetoed)
+    assert answer.rule == "asset"
+
+
+def _proposal() -> PlanProposed:
+    return PlanProposed(
+        sender="chair",
+        load_kw=SlotArray(np.zeros((1, 1))),
+        served=1,
+        unserved=0,
+        objective_gbp=0.0,
+        lower_bound_gbp=0.0,
+    )
+
+
+def test_a_start_in_a_half_hour_that_has_passed_is_vetoed() -> None:
+    job = a_job(
+        minutes=30, earliest_start=NOON - timedelta(hours=1), accepted_at=NOON - timedelta(hours=1)
+    )
+    options, links = options_of([job], flat(), some_weights())
+    later = flat(first_open=2)
+    view = PolicyAgentView(a_policy(), later, options, links, (1,))
+    (answer,) = policy_agent.respond(view, (_proposal(),))
+    assert isinstance(answer, PlanVetoed)
+    assert answer.rule == "release"
+
+
+def test_jobs_that_together_exceed_a_cluster_are_vetoed_with_place_and_amount() -> None:
+    jobs = [a_job("a", 30, power_kw=60.0), a_job("b", 60, power_kw=60.0)]
+    assert veto(jobs, flat(), [3, 2]) == ("power", "cluster-a exceeded by 20.000 kW in slot 3")
+    assert isinstance(verdict(jobs, flat(), [4, 2]), PlanApproved)
+
+
+def test_power_that_others_hold_is_not_given_twice() -> None:
+    table = flat(held_kw={"cluster-a": [0, 0, 95, 0, 0, 0]})
+    assert veto([a_job(minutes=30)], table, [2])[0] == "power"
+
+
+def test_a_successor_that_starts_before_its_predecessor_has_ended_is_vetoed() -> None:
+    jobs = [a_job("a", 45), a_job("b", 30, depends_on=("a",))]
+    options, _ = options_of(jobs, flat(), some_weights())
+    two = options[1].find(0, 2)
+    three = options[1].find(0, 3)
+    assert two is not None
+    assert three is not None
+    assert veto(jobs, flat(), [1, two]) == ("order", "b would start before a has ended")
+    assert veto(jobs, flat(), [UNSERVED, three])[0] == "order"
+    assert isinstance(verdict(jobs, flat(), [1, three]), PlanApproved)
+
+
+def test_an_unknown_mean_is_not_held_against_a_job() -> None:
+    nan = float("nan")
+    job = a_job(minutes=30, carbon_cap_g_per_kwh=1.0, latest_finish=at_slot(1))
+    assert isinstance(verdict([job], a_table([nan], [nan]), [0]), PlanApproved)
+
+
+def test_the_policy_is_published_first_and_prices_of_zero_next() -> None:
+    view = PolicyAgentView(Policy(2.667), flat())
+    (published,) = policy_agent.respond(view, ())
+    assert isinstance(published, PolicyPublished)
+    assert published.carbon_price_gbp_per_tonne == pytest.approx(2667.0)
+    # (0.1 / 0.3) · £0.20 / 24 h.
+    assert published.delay_gbp_per_kwh_hour == pytest.approx(0.2 / 72.0)
+    (posted,) = policy_agent.respond(view, (published,))
+    assert isinstance(posted, PricesPosted)
+    assert posted.power_gbp_per_kwh.values.tolist() == [[0.0] * 6]
+
+
+def test_weights_are_those_of_the_policy() -> None:
+    weights = policy_agent.weights_of(Policy(1.5, 0.3, 7.0, 25.0, 0.01))
+    assert weights.kappa_gbp_per_kg == 1.5
+    assert weights.delay_gbp_per_kwh_hour == pytest.approx(0.2 / 24.0)
+    assert (weights.min_saving_percent, weights.unserved_gbp_per_kwh) == (7.0, 25.0)
+    assert weights.churn_gbp_per_kwh == 0.01
+
+
+def test_options_are_not_needed_to_be_honest() -> None:
+    # The check is made from the job, not from what the options claim about themselves.
+    job = a_job(minutes=30, max_price_gbp_per_kwh=0.1)
+    options, links = options_of([job], flat(), some_weights())
+    lying: JobOptions = replace(
+        options[0],
+        closed=np.zeros_like(options[0].closed),
+        cost_gbp=np.zeros_like(options[0].cost_gbp),
+    )
+    view = PolicyAgentView(a_policy(), flat(), (lying,), links, (0,))
+    (answer,) = policy_agent.respond(view, (_proposal(),))
+    assert isinstance(answer, PlanVetoed)
+    assert answer.rule == "max_price"
