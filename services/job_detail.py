@@ -80,7 +80,7 @@ def _how_decided(uow: UnitOfWork, view: JobView) -> tuple[NegotiationSummary | N
     negotiation: NegotiationSummary | None = None
     line: str | None = None
     try:
-        negotiation = uow.plans.negotiation(view.plan.negotiation_id)[0]
+        negotiation = uow.plans.negotiation_summary(view.plan.negotiation_id)
     except NotFound:
         negotiation = None
     try:
@@ -105,7 +105,7 @@ def may_still_move(view: JobView, freeze_at: datetime | None, now: datetime) -> 
         now: Planning clock.
     """
     job, plan = view.job, view.plan
-    if job.is_held:
+    if job.is_held and view.status is not JobStatus.CANCELLED:
         return "It is held: it stays out of every plan until you release it."
     if view.status is JobStatus.RUNNING:
         return "It has started, so nothing moves it any more."

@@ -206,7 +206,7 @@ def sentence(found: Outturn, start: datetime) -> str:
         word = "less" if found.saved_carbon_kg >= 0 else "more"
         against.append(f"{significant(abs(found.saved_carbon_kg))} kg {word}")
     tail = f"; {' and '.join(against)} than on arrival" if against else ""
-    verdict = f", so waiting lost on {' and '.join(found.lost)}" if found.lost else ""
+    verdict = f", so it lost on {' and '.join(found.lost)}" if found.lost else ""
     head = "Turned out at" if found.status == str(JobStatus.COMPLETED) else "If it ran:"
     return f"{head} {' and '.join(parts)}{tail}{verdict}; carbon is the {found.carbon_note}."
 

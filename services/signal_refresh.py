@@ -89,6 +89,8 @@ class Refresher:
         self._jitter = jitter
         self._letters = tuple(letters)
         self._failed_letters: dict[tuple[str, str], datetime] = {}
+        self._doubtful_letters: set[tuple[str, str]] = set()
+        """Letters that failed while nothing else arrived: perhaps it was the provider and not the letter."""
         self._gaps_asked: dict[tuple[str, str], tuple[datetime, datetime]] = {}
 
     def run(
@@ -194,6 +196,10 @@ class Refresher:
             wanted = letters_to_ask(states, now, health.last_success_at if health else None)
         recently = {key for key, at in self._failed_letters.items() if now - at < PRICE_WATCH}
         wanted = [x for x in wanted if force or (mode, x) not in recently]
+        # One other letter goes first and shows whether the provider is back.
+        doubtful = [x for x in wanted if (mode, x) in self._doubtful_letters]
+        others = [x for x in wanted if (mode, x) not in self._doubtful_letters]
+        wanted = [*others[:1], *doubtful, *others[1:]]
         if not wanted:
             return []
         by_letter = {state.letter: state for state in states}
@@ -212,13 +218,16 @@ class Refresher:
     ) -> list[str]:
         """Ask a live provider letter by letter, so that what arrived is kept when a later letter fails.
 
-        Asking stops at the first failure while nothing has arrived, and after a first known letter that brought
-        nothing new: the set of a day appears for all letters at once.
+        Asking stops at the first failure while nothing has arrived. After a first known letter that brought nothing
+        new only unknown ones are asked for: the set of a day appears for all letters at once.
         """
         failures: list[str] = []
         arrived = new_unused = 0
+        is_quiet = False
         for state in wanted:
             is_new = state.retrieved_at is None or state.known_until is None
+            if is_quiet and not is_new:
+                continue
             if is_new and state.letter not in used:
                 new_unused += 1
                 if new_unused > LETTERS_A_ROUND:
@@ -227,11 +236,14 @@ class Refresher:
             failed, known_until = self._ask_prices(mode, source, [state.letter], start, now)
             failures += failed
             if failed:
-                self._failed_letters[mode, state.letter] = now
                 if not arrived:
+                    self._doubtful_letters.add((mode, state.letter))
                     break
+                self._failed_letters[mode, state.letter] = now
+                self._doubtful_letters.discard((mode, state.letter))
                 continue
             self._failed_letters.pop((mode, state.letter), None)
+            self._doubtful_letters.discard((mode, state.letter))
             arrived += 1
             was_incomplete = not is_new and state.known_until is not None
             if (
@@ -240,7 +252,7 @@ class Refresher:
                 and known_until == state.known_until
                 and known_until < prices_expected_until(now)
             ):
-                break
+                is_quiet = True
         if failures and arrived:
             name = price_health_name(source)
             self._health.record(

@@ -28,6 +28,9 @@ LONGEST_SLOTS = 672
 HELD = "held by a user"
 """Reason of the deferral of a job that somebody took out of the plan."""
 
+LOST = {JobStatus.CANCELLED: "was cancelled", JobStatus.FAILED: "has failed"}
+"""Ends of a job that leave those that wait for it without a plan, in words."""
+
 ROOM_FOR_RELAXATION_SLOTS = 96
 """Half-hours beyond the last deadline in which a later deadline is looked for."""
 
@@ -41,24 +44,35 @@ class Facts:
     plans: Mapping[str, JobPlan]
     assets: tuple[Asset, ...]
     predecessors: Mapping[str, Job]
+    now: datetime
+    """When it was read, on the planning clock."""
 
 
 def load(context: Context) -> Facts:
-    """Read jobs, present plans and assets as of one plan version."""
+    """Read jobs, present plans and assets as of one plan version.
+
+    A refused job whose last start has passed is left out: its refusal is final.
+    """
     with context.uow() as uow:
-        return _read(uow)
+        return _read(uow, context.clock.now())
 
 
-def _read(uow: UnitOfWork) -> Facts:
+def _read(uow: UnitOfWork, now: datetime) -> Facts:
     version = uow.plans.version()
-    jobs = uow.jobs.open_jobs()
+    jobs = tuple(job for job in uow.jobs.open_jobs() if not _is_too_late(job, now))
     wanted = {p for job in jobs for p in job.depends_on}
-    return Facts(version, jobs, uow.plans.current(), uow.assets.all_live(), uow.jobs.many(wanted))
+    return Facts(
+        version, jobs, uow.plans.current(), uow.assets.all_live(), uow.jobs.many(wanted), now
+    )
+
+
+def _is_too_late(job: Job, now: datetime) -> bool:
+    return job.status is JobStatus.REFUSED and ceil_slot(now) + job.duration > job.latest_finish
 
 
 def has_only_grown(before: Facts, uow: UnitOfWork) -> bool:
     """Return whether nothing has changed since but that jobs were added."""
-    present = _read(uow)
+    present = _read(uow, before.now)
     jobs = {job.job_id: job for job in present.jobs}
     return (
         present.assets == before.assets
@@ -209,8 +223,8 @@ def _consider(
     """Place a job among those to plan unless a predecessor outside this plan decides for it."""
     for name in job.depends_on:
         before = known.get(name)
-        if before is None or before.status in {JobStatus.CANCELLED, JobStatus.FAILED}:
-            state = "does not exist" if before is None else f"was {before.status}"
+        if before is None or before.status in LOST or _is_too_late(before, now):
+            state = "does not exist" if before is None else LOST.get(before.status, "was refused")
             answer.refused.append(
                 Refusal(job.job_id, "predecessor", f"it waits for {name}, which {state}", None)
             )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import Row, insert, or_, select, update
+from sqlalchemy import Row, Select, Table, bindparam, func, insert, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from models.domain.decision import (
@@ -33,6 +33,14 @@ _COLUMNS: tuple[InstrumentedAttribute[Any], ...] = (
     DecisionRow.job_id,
     DecisionRow.owner,
     DecisionRow.negotiation_id,
+)
+
+# Statements on the tables themselves, made once: a plan of thousands of jobs stores as many records in one transaction.
+_INSERT = insert(cast("Table", DecisionRow.__table__))
+_MOVE_HEAD = (
+    update(cast("Table", DecisionHeadRow.__table__))
+    .where(DecisionHeadRow.id == 1)
+    .values(seq=bindparam("last_seq"), hash=bindparam("last_hash"), last_ts=bindparam("last_at"))
 )
 
 
@@ -124,8 +132,6 @@ class SqlDecisionRepository:
     ) -> Page[SealedRecord]:
         """Return records with `since <= ts < until`, newest first; an owner also sees those of nobody."""
         wanted = select(*_COLUMNS).order_by(DecisionRow.seq.desc()).limit(limit + 1)
-        if owner is not None:
-            wanted = wanted.where(or_(DecisionRow.owner == owner, DecisionRow.owner.is_(None)))
         if job_id is not None:
             wanted = wanted.where(DecisionRow.job_id == job_id)
         if event_types:
@@ -137,7 +143,7 @@ class SqlDecisionRepository:
         if cursor is not None:
             (last,) = decode_cursor("decisions", cursor, (int,))
             wanted = wanted.where(DecisionRow.seq < last)
-        rows = self._tx.rows(wanted)
+        rows = self._visible(wanted, owner, of_one_job=job_id is not None)
         has_more = len(rows) > limit
         rows = rows[:limit]
         return Page(
@@ -145,25 +151,40 @@ class SqlDecisionRepository:
             encode_cursor("decisions", rows[-1].seq) if has_more else None,
         )
 
+    def _visible(
+        self, wanted: Select[Any], owner: str | None, *, of_one_job: bool
+    ) -> Sequence[Row[Any]]:
+        """Return the rows an owner may see, newest first: its own and those of nobody.
+
+        One `owner = … OR owner IS NULL` would make SQLite sort every such row; each half by itself is read in order
+        of the index and stops at the limit. The records of one job are few and are found by the job.
+        """
+        if owner is None:
+            return self._tx.rows(wanted)
+        if of_one_job:
+            return self._tx.rows(wanted.where(func.coalesce(DecisionRow.owner, owner) == owner))
+        halves = (DecisionRow.owner == owner, DecisionRow.owner.is_(None))
+        found = [row for half in halves for row in self._tx.rows(wanted.where(half))]
+        return sorted(found, key=lambda row: -int(row.seq))
+
     def _store(self, record: SealedRecord, now: datetime) -> SealedRecord:
         self._tx.execute(
-            insert(DecisionRow).values(
-                seq=record.seq,
-                event_id=record.event_id,
-                event_type=record.event_type,
-                ts=now,
-                hash=record.hash,
-                prev_hash=record.prev_hash,
-                job_id=record.job_id,
-                owner=record.owner,
-                negotiation_id=record.negotiation_id,
-                line=record.line,
-            )
+            _INSERT,
+            {
+                "seq": record.seq,
+                "event_id": record.event_id,
+                "event_type": record.event_type,
+                "ts": now,
+                "hash": record.hash,
+                "prev_hash": record.prev_hash,
+                "job_id": record.job_id,
+                "owner": record.owner,
+                "negotiation_id": record.negotiation_id,
+                "line": record.line,
+            },
         )
         self._tx.execute(
-            update(DecisionHeadRow)
-            .where(DecisionHeadRow.id == 1)
-            .values(seq=record.seq, hash=record.hash, last_ts=now)
+            _MOVE_HEAD, {"last_seq": record.seq, "last_hash": record.hash, "last_at": now}
         )
         return record
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import Table, bindparam, delete, func, insert, select, update
 
 from models.domain.asset import Asset
 from models.domain.errors import Conflict, NotFound
@@ -18,6 +18,17 @@ from storage.database import IN_LIST_LIMIT, Transaction
 from storage.reservations import freeze_job, release_jobs
 from storage.serialise import dumps, loads
 from storage.tables import AssetRow, JobControlRow, JobDependencyRow, JobRow
+
+_JOBS = cast("Table", JobRow.__table__)
+_DEPENDENCIES = cast("Table", JobDependencyRow.__table__)
+
+# Statements on the tables themselves, made once: a plan changes the status of thousands of jobs in one transaction.
+_UPDATE = (
+    update(_JOBS)
+    .where(_JOBS.c.job_id == bindparam("which"), _JOBS.c.version == bindparam("before"))
+    .values({column.name: bindparam(column.name) for column in _JOBS.columns})
+)
+_DROP_DEPENDENCIES = delete(_DEPENDENCIES).where(_DEPENDENCIES.c.job_id == bindparam("which"))
 
 
 class SqlJobRepository:
@@ -50,13 +61,11 @@ class SqlJobRepository:
         A job that has become final gives back what it holds; what a started one holds is frozen.
         """
         changed = self._tx.execute(
-            update(JobRow)
-            .where(JobRow.job_id == job.job_id, JobRow.version == job.version - 1)
-            .values(**_values(job))
+            _UPDATE, {**_values(job), "which": job.job_id, "before": job.version - 1}
         )
         if changed.rowcount != 1:
             self._refuse_update(job)
-        self._tx.execute(delete(JobDependencyRow).where(JobDependencyRow.job_id == job.job_id))
+        self._tx.execute(_DROP_DEPENDENCIES, {"which": job.job_id})
         self._put_dependencies(job)
         if control is not None:
             self._add_control(job.job_id, control)

@@ -65,6 +65,16 @@ def load(
     return loads(NegotiationSummary, row.summary), messages, snapshot
 
 
+def summary_of(transaction: Transaction, negotiation_id: str) -> NegotiationSummary:
+    """Return how a negotiation stands; messages and snapshot of a large fleet take long to read. Raises `NotFound`."""
+    row = transaction.first(
+        select(NegotiationRow.summary).where(NegotiationRow.negotiation_id == negotiation_id)
+    )
+    if row is None:
+        raise NotFound(f"there is no negotiation {negotiation_id!r}")
+    return loads(NegotiationSummary, row.summary)
+
+
 def page(
     transaction: Transaction,
     *,

@@ -191,6 +191,10 @@ class SqlPlanRepository:
         """Return summary, messages and snapshot. Raises `NotFound`."""
         return negotiations.load(self._tx, negotiation_id)
 
+    def negotiation_summary(self, negotiation_id: str) -> NegotiationSummary:
+        """Return how a negotiation stands, without reading what was said. Raises `NotFound`."""
+        return negotiations.summary_of(self._tx, negotiation_id)
+
     def negotiations(
         self, *, status: NegotiationStatus | None = None, cursor: str | None = None, limit: int = 50
     ) -> Page[NegotiationSummary]:

@@ -315,6 +315,9 @@ class PlanRepository(Protocol):
     ) -> tuple[NegotiationSummary, tuple[Mapping[str, Any], ...], Mapping[str, Any]]:
         """Return summary, messages and snapshot. Raises `NotFound`."""
 
+    def negotiation_summary(self, negotiation_id: str) -> NegotiationSummary:
+        """Return how a negotiation stands, without reading what was said. Raises `NotFound`."""
+
     def negotiations(
         self, *, status: NegotiationStatus | None = None, cursor: str | None = None, limit: int = 50
     ) -> Page[NegotiationSummary]:

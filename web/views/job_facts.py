@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,13 +14,14 @@ from models.domain.regions import REGIONS
 from models.domain.time import parse_rfc3339
 from web.views.formatting import (
     intensity,
+    kilowatt_hours,
     kilowatts,
     length,
     pence_per_kwh,
     percent,
     sentence_list,
 )
-from web.views.stamps import Stamp, dated
+from web.views.stamps import Stamp, dated, when
 
 FLEXIBILITY_WORDS: Mapping[Flexibility, str] = {
     Flexibility.FIXED: "none: runs on arrival",
@@ -41,6 +43,17 @@ CONTROL_WORDS: Mapping[str, str] = {
     "confirm": "Confirmed",
 }
 """What was done to a job, in words."""
+
+
+EVENT_WORDS: Mapping[str, str] = {
+    "started": "it started",
+    "completed": "it finished",
+    "failed": "it failed",
+    "did_not_run": "it did not run",
+}
+"""What somebody said of a run, in words."""
+
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +117,8 @@ def control_lines(controls: Sequence[Mapping[str, Any]], now: datetime) -> tuple
         at = control.get("at")
         instant = parse_rfc3339(at) if isinstance(at, str) else at
         detail = control.get("detail") or {}
-        text = ", ".join(f"{key} {value}" for key, value in detail.items()) if isinstance(detail, Mapping) else str(detail)  # fmt: skip
         action = str(control.get("action", ""))
+        text = _detail(action, detail, now) if isinstance(detail, Mapping) else str(detail)
         lines.append(
             ControlLine(
                 dated(instant, now) if isinstance(instant, datetime) else None,
@@ -115,3 +128,31 @@ def control_lines(controls: Sequence[Mapping[str, Any]], now: datetime) -> tuple
             )
         )
     return tuple(reversed(lines))
+
+
+def _detail(action: str, detail: Mapping[str, Any], now: datetime) -> str:
+    """Return the particulars of an act; what was left open is left out, a limit taken away is said."""
+    parts = []
+    for name, value in detail.items():
+        if value is not None:
+            parts.append(_particular(name, value, now))
+        elif action == "change":
+            parts.append(f"no {_plain(name)}")
+    return ", ".join(parts)
+
+
+def _particular(name: str, value: Any, now: datetime) -> str:
+    if name == "event":
+        return EVENT_WORDS.get(str(value), str(value))
+    if name == "energy_kwh":
+        return kilowatt_hours(float(value))
+    text = str(value)
+    if isinstance(value, str) and _INSTANT.match(value):
+        text = when(parse_rfc3339(value), now).text
+    if name in {"start_time", "at"}:
+        return f"at {text}"
+    return f"on {text}" if name == "asset_id" else f"{_plain(name)} {text}"
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", " ")

@@ -106,6 +106,8 @@ def flip_sentence(explanation: Explanation, now_gbp_per_tonne: float) -> str:
     if explanation.runner_up is None:
         return f"No other window is free that does not overlap this one, so no value of carbon changes it ({present})."
     flip = explanation.flip_carbon_gbp_per_tonne
+    if explanation.waits_only_if_pays and flip is None:
+        return f"It does not wait because waiting saves too little, not because of the value of carbon; {present}."
     if flip is None or explanation.flip_direction is None:
         return f"No value of carbon from £0/t to £10,000/t makes the runner-up win; {present}."
     return f"The runner-up wins {explanation.flip_direction} {carbon_value(flip)}; {present}."
@@ -213,6 +215,8 @@ def _headline(view: JobView, state: State) -> str:
         return "Refused: nothing was booked."
     if plan is not None and plan.deferral is not None and view.status is JobStatus.PENDING:
         return f"Not in the plan yet: {plan.deferral.reason}."
+    if view.status is JobStatus.CANCELLED and (plan is None or plan.award is None):
+        return "Cancelled; it held no window."
     if plan is None or plan.award is None:
         return state.meaning
     verbs = {

@@ -151,3 +151,20 @@ def test_the_lease_is_given_back_only_by_its_holder(world: World) -> None:
     assert world.context.leases.holder("loop") == "one"
     loop_of(world, "one").release()
     assert world.context.leases.holder("loop") is None
+
+
+def test_a_refused_job_whose_last_start_has_passed_is_not_planned_again(world: World) -> None:
+    with_cluster(world)
+    refused = submitted(world, carbon_cap_g_per_kwh=0.0, latest_finish=NOON + timedelta(hours=6))
+    after = submitted(world, depends_on=(refused,), latest_finish=NOON + timedelta(hours=30))
+    assert world.view(refused).status is world.view(after).status is JobStatus.REFUSED
+    news = RefreshReport(carbon_updated=True, prices_updated=False, mode_changed=False)
+
+    world.at(NOON + timedelta(hours=7))
+    run = planning.replan_if_needed(world.context, news)
+    assert run is not None
+    assert run.refused == 1  # the one that waits for it; its own refusal is final
+    assert world.view(after).status is JobStatus.REFUSED
+
+    world.at(NOON + timedelta(hours=31))
+    assert planning.replan_if_needed(world.context, news) is None

@@ -69,7 +69,7 @@ def test_an_outturn_compares_run_forecast_and_arrival_on_the_values_published_la
     assert found.lost == ("carbon",)
     assert found.text == (
         "Turned out at £2.40 (£2.40 forecast) and 1.44 kg CO2 (1.2 kg forecast); £4.80 less and 0.48 kg more than "
-        "on arrival, so waiting lost on carbon; carbon is the latest regional estimate, not metered."
+        "on arrival, so it lost on carbon; carbon is the latest regional estimate, not metered."
     )
 
 

@@ -47,6 +47,11 @@ def test_a_pinned_award_is_moved_by_its_user_only() -> None:
     assert told(a_view(job={"pinned_start": START})).startswith("You pinned it")
 
 
+def test_a_job_cancelled_while_held_is_over() -> None:
+    view = a_view(JobStatus.CANCELLED, job={"is_held": True}, deferral=Deferral("job-a", "x", None))
+    assert told(view).startswith("It is over")
+
+
 def test_a_provisional_award_waits_for_data() -> None:
     award = an_award("job-a", a_placement(START), provisional=True)
     assert "as soon as carbon or prices arrive" in told(a_view(award=award))

@@ -337,6 +337,31 @@ def test_what_arrived_is_kept_when_a_later_letter_fails() -> None:
     assert [letters for letters, _ in bench.price.asked].count(("N",)) == 1
 
 
+def test_the_letter_in_use_is_known_again_as_soon_as_the_provider_is_back() -> None:
+    bench = Bench(regions=tuple(REGIONS), price=FakePrices(fails="down"))
+    service = bench.service()
+    service.ensure_fresh()
+    service.refresh()  # asks for London, which is in use, and meets the outage
+    assert not service.view(["london"], bench.here(1))["london"].price.is_known.any()
+    bench.price.fails = None
+    bench.move(seconds=30)
+    service.refresh()
+    assert service.view(["london"], bench.here(1))["london"].price.is_known.all()
+
+
+def test_a_letter_in_use_that_alone_fails_does_not_keep_the_others_waiting() -> None:
+    bench = Bench(regions=tuple(REGIONS))
+    bench.price.failing_letters = frozenset("C")  # London, the one in use
+    service = bench.service()
+    for _ in range(6):
+        service.refresh()
+        bench.move(seconds=30)
+    fetched = {letters[0] for letters, _ in bench.price.asked}
+    assert len(fetched) == 14
+    # Once while it could have been the provider, once more after another letter arrived, then it rests.
+    assert [letters for letters, _ in bench.price.asked].count(("C",)) == 2
+
+
 def test_force_asks_even_while_backing_off() -> None:
     bench = Bench(carbon=FakeCarbon(fails="down"))
     service = bench.service()

@@ -38,6 +38,15 @@ def test_a_choice_nothing_flips_says_so() -> None:
     assert "No other window is free" in flip_sentence(alone, 245.0)
 
 
+def test_a_job_for_which_waiting_does_not_pay_is_not_said_to_be_unbeatable() -> None:
+    found = replace(
+        award(a_job(), NOW).explanation, flip_carbon_gbp_per_tonne=None, waits_only_if_pays=True
+    )
+    assert flip_sentence(found, 245.0) == (
+        "It does not wait because waiting saves too little, not because of the value of carbon; now £245/t."
+    )
+
+
 def test_blocked_windows_are_told_with_their_rule_and_holder() -> None:
     blocked = Blocked("power", 12, NOW + timedelta(hours=1), "cluster-a", 0.42, ("job-x",))
     assert blocked_sentence(blocked, NOW) == (
