@@ -102,7 +102,7 @@ def main() -> int:
         port = free_port()
         command = [
             sys.executable, "-m", "gunicorn", "--workers", "1", "--worker-class", "gthread", "--threads", "8",
-            "--config", "python:benchmarks.bare", "--log-level", "warning", "--bind", f"127.0.0.1:{port}", "benchmarks.bare:create_app()",
+            "--config", "python:benchmarks.bare", "--keep-alive", "60", "--log-level", "warning", "--bind", f"127.0.0.1:{port}", "benchmarks.bare:create_app()",
         ]  # fmt: skip
         with (
             app_in(folder) as (app_port, _, _),
