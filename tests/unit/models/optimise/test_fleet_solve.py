@@ -24,6 +24,9 @@ from tests.support.small_fleets import (
     with_profiles,
 )
 
+pytestmark = pytest.mark.slow
+"""Compiles its kernels on a fresh machine."""
+
 SEEDS = range(10)
 SMALL = Budget(rounds=150, moves=20_000, tighten_rounds=100, exact_seconds=5.0)
 SEARCH_ONLY = Budget(rounds=150, moves=60_000)

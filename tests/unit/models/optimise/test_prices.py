@@ -25,6 +25,9 @@ from tests.support.small_fleets import (
     with_profiles,
 )
 
+pytestmark = pytest.mark.slow
+"""Compiles its kernels on a fresh machine."""
+
 SEEDS = range(12)
 
 
