@@ -75,5 +75,6 @@ def _keep(context: Context, holder: str, token: int, stop: threading.Event) -> N
             if not context.leases.renew(PLAN_LEASE, holder, token, LEASE_SECONDS):
                 log.warning("the plan lease of %s was lost; another planner goes on", holder)
                 return
-        except HalfhourError:
-            log.exception("the plan lease of %s could not be renewed; trying again", holder)
+        except HalfhourError as error:
+            # The planner's own commit of a large plan may hold the one write lock for that long.
+            log.warning("the plan lease of %s could not be renewed yet: %s", holder, error)

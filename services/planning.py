@@ -190,16 +190,20 @@ def _commit(context: Context, made: _Made, token: int) -> PlanRun:
     changed, unchanged = changes_of(outcome, facts, jobs, trigger, context.signals.mode, now)
     messages = [message.model_dump(mode="json") for message in _told(outcome, changed)]
     summary = finished(outcome, trigger, made.started, now, changed, facts)
+    # Whatever can be made before is made before: nobody else can write while the transaction is open.
+    drafts = []
+    for change in changed:
+        job = jobs[change.plan.job_id]
+        regions = _regions_of(change, job, facts)
+        inputs = [row for slug in regions for row in by_region.get(slug, ())]
+        drafts.append(_draft(change, job, outcome, inputs, context, trigger, clock_utc))
+    frozen_view = snapshot.of(outcome, facts, context.policy, signals, now)
     with context.uow(write=True) as uow:
         _guard(uow, made, token)
         stored = list(unchanged)
-        for change in changed:
+        for change, draft in zip(changed, drafts, strict=True):
             job = jobs[change.plan.job_id]
-            regions = _regions_of(change, job, facts)
-            inputs = [row for slug in regions for row in by_region.get(slug, ())]
-            record = uow.decisions.append(
-                _draft(change, job, outcome, inputs, context, trigger, clock_utc)
-            )
+            record = uow.decisions.append(draft)
             stored.append(replace(change.plan, decision_id=record.event_id))
             if job.status is not change.status:
                 uow.jobs.update(replace(job, status=change.status, version=job.version + 1))
@@ -213,9 +217,7 @@ def _commit(context: Context, made: _Made, token: int) -> PlanRun:
                 [change.plan.job_id for change in changed], kept, clock_utc,
             )
         )  # fmt: skip
-        uow.plans.finish_negotiation(
-            summary, messages, snapshot.of(outcome, facts, context.policy, signals, now)
-        )
+        uow.plans.finish_negotiation(summary, messages, frozen_view)
         uow.plans.bump()
         uow.commit()
     return PlanRun(

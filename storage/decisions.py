@@ -36,6 +36,11 @@ _COLUMNS: tuple[InstrumentedAttribute[Any], ...] = (
 )
 
 # Statements on the tables themselves, made once: a plan of thousands of jobs stores as many records in one transaction.
+_LOCK_HEAD = (
+    select(DecisionHeadRow.seq, DecisionHeadRow.hash, DecisionHeadRow.last_ts)
+    .where(DecisionHeadRow.id == 1)
+    .with_for_update()
+)
 _INSERT = insert(cast("Table", DecisionRow.__table__))
 _MOVE_HEAD = (
     update(cast("Table", DecisionHeadRow.__table__))
@@ -59,11 +64,7 @@ class SqlDecisionRepository:
         record 1, so that every file of the log starts with one. Time never goes back: where system
         time did, the last record's time is used again.
         """
-        head = self._tx.first(
-            select(DecisionHeadRow.seq, DecisionHeadRow.hash, DecisionHeadRow.last_ts)
-            .where(DecisionHeadRow.id == 1)
-            .with_for_update()
-        )
+        head = self._tx.first(_LOCK_HEAD)
         assert head is not None, "the first migration writes this row"
         seq, last_hash, last_ts = int(head.seq), str(head.hash), head.last_ts
         now = _whole_milliseconds(self._system_now())

@@ -52,23 +52,32 @@ def canonical_json(record: Mapping[str, Any]) -> str:
     Raises:
         TypeError: If a float, a datetime or another type without one canonical form is inside.
     """
-    _check_canonical(record, "$")
+    if not _is_canonical(record):
+        _refuse(record, "$")
     return json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def _check_canonical(value: object, path: str) -> None:
-    if value is None or isinstance(value, (str, bool, int)):
-        return
+def _is_canonical(value: object) -> bool:
+    """Return whether a value holds only what has one canonical form; quick, as every record passes here twice."""
+    if value is None or isinstance(value, (str, int)):
+        return True
+    if isinstance(value, Mapping):
+        return all(isinstance(key, str) and _is_canonical(inner) for key, inner in value.items())
+    return isinstance(value, (list, tuple)) and all(map(_is_canonical, value))
+
+
+def _refuse(value: object, path: str) -> None:
+    """Raise a `TypeError` that names the first place without a canonical form."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
             if not isinstance(key, str):
                 raise TypeError(f"{path}: key {key!r} is not text")
-            _check_canonical(inner, f"{path}.{key}")
-        return
+            if not _is_canonical(inner):
+                _refuse(inner, f"{path}.{key}")
     if isinstance(value, (list, tuple)):
         for place, inner in enumerate(value):
-            _check_canonical(inner, f"{path}[{place}]")
-        return
+            if not _is_canonical(inner):
+                _refuse(inner, f"{path}[{place}]")
     raise TypeError(
         f"{path}: a record holds text, integers, booleans, null, lists and objects only"
     )
