@@ -10,7 +10,7 @@ from typing import Any
 from models.domain.bands import band_word, carbon_band
 from models.domain.errors import FieldError, InvalidRequest
 from models.domain.regions import REGIONS, region
-from models.domain.signal import RegionSignals, SignalName
+from models.domain.signal import MixSeries, RegionSignals, SignalName
 from models.domain.time import LONDON, SLOT, Horizon, as_utc, ceil_slot, floor_slot
 from models.domain.vat import vat_rate
 from services import forecast_error as errors
@@ -100,7 +100,7 @@ def row_at(signals: RegionSignals, index: int, customer_class: str) -> EnergyRow
     start = signals.horizon.start_of(index)
     price = signals.price.at(index)
     rate = float(vat_rate(start, customer_class))
-    mix = next((m for m in signals.mix if m.at(start)), None)
+    mix = next((found for series in signals.mix if (found := series.at(start))), None)
     stress = signals.grid_stress.at(index).value if signals.grid_stress is not None else None
     return EnergyRow(
         start=start,
@@ -109,8 +109,8 @@ def row_at(signals: RegionSignals, index: int, customer_class: str) -> EnergyRow
         price=price,
         price_inc_vat=None if price.value is None else price.value * (1 + rate),
         vat_percent=rate * 100,
-        renewable_percent=mix.renewable_percent(start) if mix else None,
-        generation_mix=mix.at(start) if mix else {},
+        renewable_percent=MixSeries.renewable_of(mix) if mix else None,
+        generation_mix=mix or {},
         grid_stress=stress,
     )
 

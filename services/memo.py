@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Generic, TypeVar
 
-from models.domain.ports import UnitOfWork
+from models.domain.ports import JobView, UnitOfWork
 from services.context import Context
 
 T = TypeVar("T")
@@ -21,6 +23,25 @@ T = TypeVar("T")
 def state_of(uow: UnitOfWork) -> tuple[int, int]:
     """Return (last audit record, plan version): it differs after every committed change."""
     return uow.decisions.head()[0], uow.plans.version()
+
+
+@dataclass(frozen=True, slots=True)
+class Dated(Generic[T]):
+    """An answer and the instant at which time alone makes it wrong."""
+
+    answer: T
+    until: datetime | None
+    """None: never."""
+
+    def holds_at(self, now: datetime) -> bool:
+        """Return whether the answer is still right at an instant of the planning clock."""
+        return self.until is None or now < self.until
+
+
+def first_end(views: Iterable[JobView], now: datetime) -> datetime | None:
+    """Return when the first of some planned jobs ends after `now`: then it reads `unconfirmed` and sums change."""
+    ends = (view.plan.award.placement.end for view in views if view.plan and view.plan.award)
+    return min((end for end in ends if end > now), default=None)
 
 
 class Memo(Generic[T]):
@@ -32,17 +53,24 @@ class Memo(Generic[T]):
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[int, Hashable], tuple[Context, T]] = OrderedDict()
 
-    def get(self, context: Context, key: Hashable, make: Callable[[], T]) -> T:
+    def get(
+        self,
+        context: Context,
+        key: Hashable,
+        make: Callable[[], T],
+        is_right: Callable[[T], bool] = lambda _: True,
+    ) -> T:
         """Return what was remembered under a key, else what `make` returns.
 
         Args:
             context: The application; answers of another one are never given.
             key: Everything the answer depends on, `state_of` included.
             make: Computes the answer; may run twice when two threads ask at once.
+            is_right: Tells whether a remembered answer still holds, where time alone can end it.
         """
         full = (id(context), key)
         known = self.peek(context, key)
-        if known is not None:
+        if known is not None and is_right(known):
             return known
         answer = make()
         with self._lock:

@@ -15,11 +15,11 @@ from models.domain.access import Caller
 from models.domain.errors import FieldError, InvalidRequest
 from models.domain.job import JobStatus
 from models.domain.ports import JobFilter, JobView
-from models.domain.time import london_midnight
+from models.domain.time import floor_slot, london_midnight
 from services import outturn
 from services.context import Context
 from services.holding import every_page
-from services.memo import Memo, state_of
+from services.memo import Dated, Memo, first_end, state_of
 from services.types import Statement, StatementRow, Totals
 
 MEASURED_AGAINST = "run on arrival: each job alone on its own cluster from the first half-hour after it was accepted"
@@ -37,7 +37,7 @@ _STAGES = {
     JobStatus.UNCONFIRMED: UNCONFIRMED,
 }
 
-_statements: Memo[Statement] = Memo(4)
+_statements: Memo[Dated[Statement]] = Memo(4)
 
 
 def show(context: Context, caller: Caller, start_on: date, end_on: date) -> Statement:
@@ -71,14 +71,15 @@ def show(context: Context, caller: Caller, start_on: date, end_on: date) -> Stat
         start_before=london_midnight(end_on + timedelta(days=1)),
     )
     with context.uow() as uow:
-        minute = now.replace(second=0, microsecond=0)
-        key = (caller.sees_owner, start_on, end_on, minute, state_of(uow))
+        key = (caller.sees_owner, start_on, end_on, floor_slot(now), state_of(uow))
         vat = context.settings.prices_include_vat
-        return _statements.get(
-            context,
-            key,
-            lambda: compose(start_on, end_on, every_page(uow, period, now), includes_vat=vat),
-        )
+
+        def made() -> Dated[Statement]:
+            views = every_page(uow, period, now)
+            found = compose(start_on, end_on, views, includes_vat=vat)
+            return Dated(found, first_end(views, now))
+
+        return _statements.get(context, key, made, lambda kept: kept.holds_at(now)).answer
 
 
 def compose(

@@ -12,11 +12,11 @@ from models.domain.access import Caller
 from models.domain.asset import Asset
 from models.domain.job import Job, JobStatus
 from models.domain.ports import JobFilter, JobView
-from models.domain.time import SLOT, Horizon, ceil_slot
+from models.domain.time import SLOT, Horizon, ceil_slot, floor_slot
 from services.context import Context
 from services.fleet_baseline import first_come_first_served
 from services.holding import every_page
-from services.memo import Memo, state_of
+from services.memo import Dated, Memo, first_end, state_of
 from services.statement import row_of, totals
 from services.types import DataLine, Statistics
 
@@ -28,7 +28,7 @@ LONGEST_FLEET_SLOTS = 31 * 48
 """Longest stretch of half-hours over which the fleet baseline is valued (31 days)."""
 
 
-_answers: Memo[Statistics] = Memo(8)
+_answers: Memo[Dated[Statistics]] = Memo(8)
 
 
 def show(context: Context, caller: Caller) -> Statistics:
@@ -39,13 +39,18 @@ def show(context: Context, caller: Caller) -> Statistics:
     """
     now, owner = context.clock.now(), caller.sees_owner
     with context.uow() as uow:
-        minute = now.replace(second=0, microsecond=0)
-        key = (owner, minute, state_of(uow), context.signals.mode)
+        key = (owner, floor_slot(now), state_of(uow), context.signals.mode)
     data = context.signals.data_line()
-    return replace(_answers.get(context, key, lambda: _read(context, owner, now, data)), data=data)
+    known = _answers.get(
+        context,
+        key,
+        lambda: _read(context, owner, now, data),
+        lambda kept: kept.holds_at(now),
+    )
+    return replace(known.answer, data=data)
 
 
-def _read(context: Context, owner: str | None, now: datetime, data: DataLine) -> Statistics:
+def _read(context: Context, owner: str | None, now: datetime, data: DataLine) -> Dated[Statistics]:
     with context.uow() as uow:
         planned = every_page(uow, JobFilter(owner=owner, statuses=PLANNED), now)
         done = every_page(uow, JobFilter(owner=owner, statuses=CONFIRMED), now)
@@ -56,7 +61,7 @@ def _read(context: Context, owner: str | None, now: datetime, data: DataLine) ->
     waits = waits_hours([*planned, *real])
     rules = Counter(view.plan.refusal.rule for view in refused if view.plan and view.plan.refusal)
     carbon_kg, cost_gbp = _fleet(context, [view.job for view in planned], assets)
-    return Statistics(
+    found = Statistics(
         counts=counts,
         planned=totals(row for view in planned if (row := row_of(view)) is not None),
         confirmed=totals(row for view in real if (row := row_of(view)) is not None),
@@ -66,6 +71,7 @@ def _read(context: Context, owner: str | None, now: datetime, data: DataLine) ->
         refusals_by_rule=dict(sorted(rules.items())),
         data=data,
     )
+    return Dated(found, first_end(planned, now))
 
 
 def _counts(view: JobView) -> bool:

@@ -329,7 +329,12 @@ class MixSeries:
     def renewable_percent(self, instant: datetime) -> float | None:
         """Return wind + solar + hydro in percent, or None where the mix is unknown. Biomass is not counted."""
         mix = self.at(instant)
-        return sum(v for k, v in mix.items() if k in self.RENEWABLE) if mix else None
+        return self.renewable_of(mix) if mix else None
+
+    @classmethod
+    def renewable_of(cls, percent_by_fuel: Mapping[str, float]) -> float:
+        """Return wind + solar + hydro of a known mix. [%]"""
+        return sum(v for k, v in percent_by_fuel.items() if k in cls.RENEWABLE)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from datetime import datetime
 from models.domain.bands import BAND_WORDS as CARBON_WORDS
 from models.domain.ports import JobView
 from models.domain.signal import SignalValue, ValueKind
+from models.domain.time import SLOT
 from services.types import AssetUse, EnergyRow
 from web.views.bands import carbon_band
 from web.views.formatting import figures, intensity_figure, pence_figure
@@ -43,6 +44,21 @@ def kind_word(value: SignalValue) -> str:
     }[value.provenance.kind]
 
 
+def _running(rows: Sequence[EnergyRow], jobs: Sequence[JobView]) -> list[list[str]]:
+    """Return the names of the jobs that run in each half-hour, which follow each other without a gap."""
+    first = rows[0].start
+    names: list[list[str]] = [[] for _ in rows]
+    for view in jobs:
+        if view.plan is None or view.plan.award is None:
+            continue
+        placement = view.plan.award.placement
+        begin = (placement.start - first) // SLOT
+        stop = -((first - placement.end) // SLOT)
+        for index in range(max(begin, 0), min(stop, len(rows))):
+            names[index].append(view.job.job_name)
+    return names
+
+
 def chart_table(
     now: datetime,
     rows: Sequence[EnergyRow],
@@ -54,11 +70,10 @@ def chart_table(
         return ()
     axis = TimeAxis(rows[0].start, len(rows), 1.0)
     power = used_power_kw(axis, uses)
-    awards = [(v.job.job_name, v.plan.award.placement) for v in jobs if v.plan and v.plan.award]
+    running = _running(rows, jobs)
     table: list[TableRow] = []
     for index, row in enumerate(rows):
         band = carbon_band(row.carbon.value, row.start.year)
-        running = [name for name, p in awards if p.start < row.end and p.end > row.start]
         table.append(
             TableRow(
                 start=dated(row.start, now),
@@ -67,7 +82,7 @@ def chart_table(
                 price=pence_figure(row.price.value),
                 kind=kind_word(row.price),
                 power=figures(power[index]),
-                jobs=", ".join(running),
+                jobs=", ".join(running[index]),
             )
         )
     return tuple(table)
