@@ -21,9 +21,12 @@ from models.domain.signal import (
     ValueKind,
 )
 from models.domain.time import SLOT
-from models.optimise.award import Assignment
+from models.optimise.assignment import Assignment, Options
 from models.optimise.options import Closed, JobOptions
+from models.optimise.pattern import segments
+from models.optimise.pattern_options import PatternOptions
 from models.optimise.table import BoolArray, PricedTable
+from models.optimise.terms import Hold
 
 WRITTEN_OPTIONS = 5
 """How many of the best options are written out in an explanation."""
@@ -57,18 +60,23 @@ class Describer:
                 estimated[row] |= guesses
         return cls(table, kappa_gbp_per_kg, estimated, quality)
 
-    def placement(self, mine: JobOptions, pick: int) -> Placement:
+    def placement(self, mine: Options, pick: int) -> Placement:
         """Return one option as a placement."""
-        row, start = int(mine.asset_row[pick]), int(mine.start[pick])
+        hold = mine.hold(pick)
+        begins = self.table.horizon.start_of(hold.start)
+        if isinstance(mine, PatternOptions):
+            stretches = segments(mine.pool[pick], self.table.horizon)
+        else:
+            stretches = segments_of(mine.job, begins)
         return self._place(
-            mine.job,
-            row,
-            start,
-            float(mine.energy_kwh[pick]),
-            _known(mine.cost_gbp[pick]),
-            _known(mine.carbon_kg[pick]),
-            float(mine.delay_gbp[pick]),
-            float(mine.objective_gbp[pick]),
+            stretches,
+            hold.row,
+            hold.slots,
+            mine.energy_of(pick),
+            _known(mine.cost_of(pick)),
+            _known(mine.carbon_of(pick)),
+            mine.delay_of(pick),
+            mine.objective_of(pick),
         )
 
     def baseline(self, job: Job) -> Baseline:
@@ -85,7 +93,11 @@ class Describer:
         cost = _known(float(self.table.price_gbp_per_kwh[row, span] @ energy))
         carbon = _known(float(self.table.carbon_kg_per_kwh[row, span] @ energy))
         worth = (cost or 0.0) + self.kappa_gbp_per_kg * (carbon or 0.0)
-        placed = self._place(job, row, start, float(energy.sum()), cost, carbon, 0.0, worth)
+        begins = self.table.horizon.start_of(start)
+        slots = np.arange(span.start, span.stop, dtype=np.int64)
+        placed = self._place(
+            segments_of(job, begins), row, slots, float(energy.sum()), cost, carbon, 0.0, worth
+        )
         return Baseline(placed, None, self._breaches(job, placed))
 
     def _breaches(self, job: Job, placed: Placement) -> tuple[str, ...]:
@@ -101,9 +113,9 @@ class Describer:
 
     def _place(
         self,
-        job: Job,
+        stretches: tuple[Segment, ...],
         row: int,
-        start: int,
+        slots: IntArray,
         energy: float,
         cost: float | None,
         carbon: float | None,
@@ -111,21 +123,19 @@ class Describer:
         objective: float,
     ) -> Placement:
         asset = self.table.assets[row]
-        span = slice(start, start + job.slots)
-        begins = self.table.horizon.start_of(start)
         return Placement(
             asset_id=asset.asset_id,
             region=asset.region,
-            start=begins,
-            end=begins + job.duration,
-            segments=segments_of(job, begins),
+            start=stretches[0].start,
+            end=stretches[-1].end,
+            segments=stretches,
             energy_kwh=energy,
             carbon_kg=carbon,
             cost_gbp=cost,
             mean_carbon_g_per_kwh=_per_kwh(carbon, energy, 1000.0),
             mean_price_gbp_per_kwh=_per_kwh(cost, energy),
-            estimated_share=float(self.estimated[row, span].mean()),
-            data_quality=QUALITY_ORDER[int(self.quality[row, span].max())],
+            estimated_share=float(self.estimated[row, slots].mean()),
+            data_quality=QUALITY_ORDER[int(self.quality[row, slots].max())],
             delay_gbp=delay,
             objective_gbp=None if cost is None and carbon is None else objective,
         )
@@ -134,10 +144,13 @@ class Describer:
         """Return why job k got what it got: alternatives under the room the rest of the plan leaves."""
         mine, pick = plan.options[k], int(plan.choice[k])
         plan.lift(k)
+        if isinstance(mine, PatternOptions):
+            _look_elsewhere(plan, k, mine, pick)
         free = plan.available(k)
         blocked = self._blocked(plan, k, pick, free, owner_only)
         plan.place(k, pick)
-        ranked = mine.ranking[free[mine.ranking]]
+        order = mine.ranking
+        ranked = order[free[order]]
         runner = next((int(r) for r in ranked if not _overlap(mine, int(r), pick)), None)
         shown = [int(r) for r in ranked[:WRITTEN_OPTIONS]]
         if pick not in shown:
@@ -160,8 +173,8 @@ class Describer:
     ) -> tuple[Blocked, ...]:
         """Return the better windows that could not be taken, by the rule that closed them; job k is lifted."""
         mine = plan.options[k]
-        gain = float(mine.objective_gbp[pick]) - mine.objective_gbp
-        better = (gain > 1e-6) & ~free & (mine.tier <= mine.tier[pick])
+        gain = mine.objective_of(pick) - mine.objective_gbp
+        better = (gain > 1e-6) & ~free & (mine.tier <= mine.tier_of(pick))
         if not better.any():
             return ()
         is_open = mine.closed == Closed.OPEN
@@ -178,16 +191,15 @@ class Describer:
             if not here.size:
                 continue
             top = int(here[np.argmax(gain[here])])
-            row, start = int(mine.asset_row[top]), int(mine.start[top])
-            span = slice(start, start + mine.slots)
+            hold = mine.hold(top)
             found.append(
                 Blocked(
                     rule=rule,
                     count=int(here.size),
-                    best_start=self.table.horizon.start_of(start),
-                    best_asset_id=self.table.assets[row].asset_id,
+                    best_start=self.table.horizon.start_of(hold.start),
+                    best_asset_id=self.table.assets[hold.row].asset_id,
                     better_by_gbp=float(gain[top]),
-                    held_by=holders(plan, row, span, k, owner)
+                    held_by=holders(plan, hold, k, owner)
                     if rule == "power" and is_open[top]
                     else (),
                 )
@@ -195,21 +207,35 @@ class Describer:
         return tuple(found)
 
     def _flip(
-        self, mine: JobOptions, pick: int, runner: int | None
+        self, mine: Options, pick: int, runner: int | None
     ) -> tuple[float | None, str | None]:
         """Return the value of carbon at which the runner-up draws level, and on which side it wins."""
-        if runner is None or mine.objective_gbp[runner] < mine.objective_gbp[pick] - 1e-9:
+        if runner is None or mine.objective_of(runner) < mine.objective_of(pick) - 1e-9:
             return (
                 None,
                 None,
             )  # it is better already and lost for another reason than the value of carbon
-        carbon = mine.carbon_kg[[pick, runner]]
-        money = (mine.cost_gbp + mine.delay_gbp + mine.churn_gbp)[[pick, runner]]
-        kg_more = float(carbon[1] - carbon[0])
-        level = float(money[0] - money[1]) / kg_more * 1000.0 if abs(kg_more) >= 1e-9 else np.nan
+        kg_more = mine.carbon_of(runner) - mine.carbon_of(pick)
+        gbp_less = _money(mine, pick) - _money(mine, runner)
+        level = gbp_less / kg_more * 1000.0 if abs(kg_more) >= 1e-9 else np.nan
         if not 0.0 <= level <= HIGHEST_FLIP_GBP_PER_TONNE:
             return None, None
         return level, "below" if kg_more > 0 else "above"
+
+
+def _money(mine: Options, pick: int) -> float:
+    """Return cost, delay and churn of an option: its objective without carbon. [GBP]"""
+    return mine.cost_of(pick) + mine.delay_of(pick) + mine.churn_of(pick)
+
+
+def _look_elsewhere(plan: Assignment, k: int, mine: PatternOptions, pick: int) -> None:
+    """Let the best run outside the time of the chosen one join the pool; job k is lifted."""
+    earliest, latest_end = plan.neighbours(k)
+    if earliest is None:
+        return
+    room = plan.room_kw.copy()
+    room[:, mine.hold(pick).slots] = -1.0
+    mine.best_in(room, earliest, latest_end)
 
 
 def _series_quality(series: SignalSeries) -> tuple[IntArray, BoolArray]:
@@ -231,23 +257,30 @@ def _out_of_order(plan: Assignment, k: int) -> BoolArray:
     """Return which options of job k overlap a job it waits for, or one that waits for it."""
     mine = plan.options[k]
     earliest, latest_end = plan.neighbours(k)
-    answer = mine.start < (earliest or 0)
+    answer: BoolArray = mine.start < (earliest or 0)
     if latest_end is not None:
-        answer |= mine.start + mine.slots > latest_end
+        stops = np.array([mine.hold(n).stop for n in range(mine.count)], dtype=np.int64)
+        answer = answer | (stops > latest_end)
     return answer
 
 
-def _gave_up_waiting(mine: JobOptions, pick: int) -> bool:
+def _gave_up_waiting(mine: Options, pick: int) -> bool:
     """Return whether the job runs on arrival although a better window exists that saves too little."""
-    if not mine.waits_only_if_pays or pick != int(mine.ranking[0]):
+    if isinstance(mine, PatternOptions):
+        takes_arrival = mine.runs_on_arrival and pick == mine.arrival
+    else:
+        takes_arrival = mine.waits_only_if_pays and pick == int(mine.ranking[0])
+    if not takes_arrival:
         return False
     open_gbp = mine.objective_gbp[mine.closed == Closed.OPEN]
-    return bool((open_gbp < mine.objective_gbp[pick] - 1e-9).any())
+    return bool((open_gbp < mine.objective_of(pick) - 1e-9).any())
 
 
-def _overlap(mine: JobOptions, a: int, b: int) -> bool:
+def _overlap(mine: Options, a: int, b: int) -> bool:
     """Return whether two options overlap in time, wherever they run."""
-    return bool(abs(int(mine.start[a]) - int(mine.start[b])) < mine.slots)
+    if isinstance(mine, JobOptions):
+        return bool(abs(int(mine.start[a]) - int(mine.start[b])) < mine.slots)
+    return bool(np.isin(mine.hold(a).slots, mine.hold(b).slots).any())
 
 
 def segments_of(job: Job, begins: datetime) -> tuple[Segment, ...]:
@@ -265,16 +298,18 @@ def segments_of(job: Job, begins: datetime) -> tuple[Segment, ...]:
     return tuple(found)
 
 
-def holders(plan: Assignment, row: int, span: slice, k: int, owner: str) -> tuple[str, ...]:
-    """Return ids of the owner's jobs that hold power in a window."""
+def holders(plan: Assignment, wanted: Hold, k: int, owner: str) -> tuple[str, ...]:
+    """Return ids of the owner's jobs that hold power in the half-hours of a run."""
     touching = np.flatnonzero(
-        (plan.row == row) & (plan.start < span.stop) & (plan.stop > span.start)
+        (plan.row == wanted.row) & (plan.start < wanted.stop) & (plan.stop > wanted.start)
     )
-    return tuple(
-        plan.options[int(o)].job.job_id
-        for o in touching
-        if o != k and plan.options[int(o)].job.owner == owner
-    )
+    found = []
+    for other in (int(o) for o in touching if o != k):
+        hold = plan.held(other)
+        is_own = plan.options[other].job.owner == owner
+        if is_own and hold is not None and hold.takes(wanted.row, wanted.slots):
+            found.append(plan.options[other].job.job_id)
+    return tuple(found)
 
 
 def savings_between(baseline: Placement | None, chosen: Placement) -> Savings:
@@ -295,8 +330,11 @@ def _difference(before: float | None, after: float | None) -> tuple[float | None
     return saved, saved / abs(before) * 100.0 if abs(before) > 1e-9 else None
 
 
-def digest_of(mine: JobOptions) -> str:
-    """Return a SHA-256 that binds every option of a job, written out or not."""
+def digest_of(mine: Options) -> str:
+    """Return a SHA-256 that binds every option of a job that was looked at, written out or not."""
+    if isinstance(mine, PatternOptions):
+        runs = [(run.row, run.parts, round(run.objective_gbp, 6)) for run in mine.pool]
+        return hashlib.sha256(repr(runs).encode()).hexdigest()
     table = np.column_stack(
         [
             mine.asset_row.astype(np.float64),

@@ -4,13 +4,34 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-
-import numpy as np
+from dataclasses import dataclass
 
 from agents.messages import DemandQuoted, JobsAnnounced, Message, PricesPosted, SlotArray
 from agents.view import JobAgentView
-from models.optimise.options import Closed, JobOptions, build_options
-from models.optimise.table import FloatArray, PricedTable
+from models.domain.time import SLOT_HOURS
+from models.optimise.assignment import Options
+from models.optimise.choices import options_of as priced
+from models.optimise.quoting import Quoting
+
+
+@dataclass(frozen=True)
+class JobAgent:
+    """One owner's jobs, priced and laid out for quotes.
+
+    Attributes:
+        owner: For whom it speaks.
+        options: One entry per job, in the order of the view.
+        quoting: The same jobs as arrays.
+    """
+
+    owner: str
+    options: tuple[Options, ...]
+    quoting: Quoting
+
+    @property
+    def name(self) -> str:
+        """Return its sender name."""
+        return name_of(self.owner)
 
 
 def name_of(owner: str) -> str:
@@ -18,10 +39,16 @@ def name_of(owner: str) -> str:
     return f"jobs:{owner}"
 
 
-def options_of(view: JobAgentView) -> tuple[JobOptions, ...]:
-    """Return the priced options of every job, in the view's order."""
-    return tuple(
-        build_options(
+def agent_of(owner: str, view: JobAgentView, is_large: bool = False) -> JobAgent:
+    """Return the agent of an owner with every job's options priced.
+
+    Args:
+        owner: For whom it speaks.
+        view: What it may see.
+        is_large: See `Quoting`; the same for all agents of a negotiation.
+    """
+    options = tuple(
+        priced(
             job,
             view.table,
             view.weights,
@@ -32,9 +59,10 @@ def options_of(view: JobAgentView) -> tuple[JobOptions, ...]:
         )
         for job in view.jobs
     )
+    return JobAgent(owner, options, Quoting(options, view.table, is_large))
 
 
-def announce(owner: str, options: Sequence[JobOptions]) -> JobsAnnounced:
+def announce(owner: str, options: Sequence[Options]) -> JobsAnnounced:
     """Say how much work there is, without saying what it is."""
     jobs = [mine.job for mine in options]
     digest = hashlib.sha256("|".join(sorted(job.job_id for job in jobs)).encode()).hexdigest()
@@ -53,9 +81,7 @@ def announce(owner: str, options: Sequence[JobOptions]) -> JobsAnnounced:
     )
 
 
-def respond(
-    owner: str, table: PricedTable, options: Sequence[JobOptions], inbox: Sequence[Message]
-) -> tuple[Message, ...]:
+def respond(agent: JobAgent, inbox: Sequence[Message]) -> tuple[Message, ...]:
     """Answer the newest posted prices with load and value.
 
     The value is the sum over jobs of the least of their open options at tariff + κ·carbon + delay + λ, or of
@@ -63,47 +89,15 @@ def respond(
     """
     posted = [message for message in inbox if isinstance(message, PricesPosted)]
     if not posted:
-        return (announce(owner, options),)
+        return (announce(agent.owner, agent.options),)
     prices = posted[-1]
-    load = np.zeros_like(table.room_kw)
-    value = 0.0
-    for mine in options:
-        pick, least = _cheapest(mine, prices.power_gbp_per_kwh.values)
-        value += least
-        if pick is not None:
-            row, start = int(mine.asset_row[pick]), int(mine.start[pick])
-            load[row, start : start + mine.slots] += mine.power_kw
+    answer = agent.quoting.at(prices.power_gbp_per_kwh.values * SLOT_HOURS)
     return (
         DemandQuoted(
-            sender=name_of(owner),
+            sender=agent.name,
             in_reply_to=prices.message_id,
             prices_round=prices.round,
-            load_kw=SlotArray(load),
-            value_gbp=value,
+            load_kw=SlotArray(answer.load_kw),
+            value_gbp=answer.value_gbp,
         ),
     )
-
-
-def _cheapest(mine: JobOptions, power_gbp_per_kwh: FloatArray) -> tuple[int | None, float]:
-    """Return a job's cheapest open option at some prices, or None for unserved, and what it costs. [GBP]"""
-    open_ones = np.flatnonzero(mine.closed == Closed.OPEN)
-    if not open_ones.size:
-        return None, mine.unserved_gbp
-    total = mine.objective_gbp[open_ones]
-    if np.any(power_gbp_per_kwh):
-        total = total + _scarcity(mine, power_gbp_per_kwh)[open_ones]
-    best = int(np.argmin(total))
-    if float(total[best]) >= mine.unserved_gbp:
-        return None, mine.unserved_gbp
-    return int(open_ones[best]), float(total[best])
-
-
-def _scarcity(mine: JobOptions, power_gbp_per_kwh: FloatArray) -> FloatArray:
-    """Return what each option pays for scarce power: Σ λ · reserved kW · 0.5 h. [GBP]"""
-    paid = np.zeros(mine.count)
-    reserved_kwh = mine.power_kw * 0.5
-    for row in mine.candidate_rows:
-        here = np.flatnonzero(mine.asset_row == row)
-        span = slice(mine.first_start, mine.last_start + mine.slots)
-        paid[here] = np.correlate(power_gbp_per_kwh[row, span], reserved_kwh, mode="valid")
-    return paid

@@ -5,11 +5,13 @@ It has a veto, never a vote: its check is written independently of the code that
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 import numpy as np
 
 from agents.messages import (
+    DemandQuoted,
     Message,
     PlanApproved,
     PlanProposed,
@@ -19,12 +21,15 @@ from agents.messages import (
     SlotArray,
 )
 from agents.policy import Policy
+from agents.shape_check import Run, run_of, shape_fault
 from agents.view import PolicyAgentView
 from models.domain.asset import Asset
 from models.domain.job import Job
 from models.domain.regions import admits
+from models.domain.time import SLOT, SLOT_HOURS
 from models.optimise.award import UNSERVED
-from models.optimise.options import JobOptions, Weights
+from models.optimise.options import Weights
+from models.optimise.prices import PriceState
 from models.optimise.table import PricedTable
 
 NAME = "policy"
@@ -35,6 +40,7 @@ CHECKED = (
     "release",
     "asset",
     "region",
+    "shape",
     "power",
     "carbon_cap",
     "max_price",
@@ -58,11 +64,11 @@ def respond(view: PolicyAgentView, inbox: Sequence[Message]) -> tuple[Message, .
     """Publish the policy, then prices, then judge a proposed plan."""
     if any(isinstance(message, PlanProposed) for message in inbox):
         return (_judge(view),)
-    if any(isinstance(message, PolicyPublished) for message in inbox):
-        # One round at price zero: each agent's unconstrained best is the bound. Later rounds raise prices.
+    if view.prices is not None:
+        # The first round is at price zero: each agent's unconstrained best. Later rounds follow the rule of `hear`.
         return (
             PricesPosted(
-                sender=NAME, power_gbp_per_kwh=SlotArray(np.zeros_like(view.table.room_kw))
+                sender=NAME, power_gbp_per_kwh=SlotArray(view.prices.price_gbp / SLOT_HOURS)
             ),
         )
     policy = view.policy
@@ -80,37 +86,50 @@ def respond(view: PolicyAgentView, inbox: Sequence[Message]) -> tuple[Message, .
     )
 
 
+def open_rounds(table: PricedTable) -> PriceState:
+    """Return where price rounds begin: all power free of charge."""
+    return PriceState(table.room_kw, np.zeros_like(table.room_kw))
+
+
+def hear(state: PriceState, quotes: Sequence[DemandQuoted]) -> PriceState:
+    """Return where the rounds stand after all quotes to the posted prices; summed in the order of their senders."""
+    ordered = sorted(quotes, key=lambda quote: quote.sender)
+    load = np.zeros_like(state.room)
+    for quote in ordered:
+        load += quote.load_kw.values
+    return state.after(sum(quote.value_gbp for quote in ordered), load)
+
+
 def _judge(view: PolicyAgentView) -> PlanApproved | PlanVetoed:
     load = np.zeros_like(view.table.room_kw)
-    ends: dict[int, int] = {}
+    runs: dict[int, Run] = {}
     for k, (mine, pick) in enumerate(zip(view.options, view.choice, strict=True)):
         if pick == UNSERVED:
             continue
-        fault = _fault(view, mine, pick)
+        runs[k] = run = run_of(mine, pick)
+        fault = _fault(view, mine.job, run)
         if fault is not None:
             return PlanVetoed(sender=NAME, rule=fault[0], detail=f"{mine.job.job_id}: {fault[1]}")
-        start = int(mine.start[pick])
-        ends[k] = start + mine.slots
-        for offset, kw in enumerate(mine.job.slot_power_kw()):
-            load[int(mine.asset_row[pick]), start + offset] += kw
+        np.add.at(load[run.row], run.slots, run.power_kw)
     over = load - view.table.room_kw
     if over.size and float(over.max()) > 1e-5:
         row, slot = np.unravel_index(int(over.argmax()), over.shape)
         asset = view.table.assets[int(row)].asset_id
         detail = f"{asset} exceeded by {float(over.max()):.3f} kW in slot {int(slot)}"
         return PlanVetoed(sender=NAME, rule="power", detail=detail)
-    return _order_fault(view, ends) or PlanApproved(sender=NAME, checked=CHECKED)
+    return _order_fault(view, runs) or PlanApproved(sender=NAME, checked=CHECKED)
 
 
-def _fault(view: PolicyAgentView, mine: JobOptions, pick: int) -> tuple[str, str] | None:
+def _fault(view: PolicyAgentView, job: Job, run: Run) -> tuple[str, str] | None:
     """Return the first hard limit one award breaks, recomputed from the job and the signals."""
-    job, table = mine.job, view.table
-    row, slot = int(mine.asset_row[pick]), int(mine.start[pick])
-    asset = table.assets[row]
-    start = table.horizon.start_of(slot)
-    if start + job.duration > job.latest_finish:
-        return "deadline", f"would end {start + job.duration} after {job.latest_finish}"
-    if start < job.release or slot < table.first_open:
+    table = view.table
+    asset = table.assets[run.row]
+    first, last = int(run.slots[0]), int(run.slots[-1])
+    start = table.horizon.start_of(first)
+    end = table.horizon.start_of(last) + float(run.share[-1]) * SLOT
+    if end > job.latest_finish + timedelta(milliseconds=1):
+        return "deadline", f"would end {end} after {job.latest_finish}"
+    if start < job.release or first < table.first_open:
         return "release", f"would start {start}, before it may"
     if not _may_use(job, asset, table):
         return (
@@ -119,17 +138,21 @@ def _fault(view: PolicyAgentView, mine: JobOptions, pick: int) -> tuple[str, str
         )
     if not admits(job.allowed_regions, asset.region):
         return "region", f"{asset.region} is not allowed"
-    energy = [kwh * asset.pue for kwh in job.slot_energy_kwh()]
-    grams = sum(
-        kwh * float(table.carbon_kg_per_kwh[row, slot + n]) * 1000 for n, kwh in enumerate(energy)
-    )
-    pounds = sum(
-        kwh * float(table.price_gbp_per_kwh[row, slot + n]) for n, kwh in enumerate(energy)
-    )
-    total_kwh = sum(energy)
+    wrong = shape_fault(job, run)
+    if wrong is not None:
+        return "shape", wrong
+    return _cap_fault(job, run, asset, table)
+
+
+def _cap_fault(job: Job, run: Run, asset: Asset, table: PricedTable) -> tuple[str, str] | None:
+    """Return the mean cap a run breaks."""
+    energy = run.power_kw * run.share * SLOT_HOURS * asset.pue
+    total_kwh = float(energy.sum())
     if total_kwh <= 0.0:
         return None  # a mean over no energy breaks no cap
-    mean_g, mean_gbp = grams / total_kwh, pounds / total_kwh
+    grams = float(table.carbon_kg_per_kwh[run.row, run.slots] @ energy) * 1000.0
+    mean_g = grams / total_kwh
+    mean_gbp = float(table.price_gbp_per_kwh[run.row, run.slots] @ energy) / total_kwh
     if job.carbon_cap_g_per_kwh is not None and mean_g > job.carbon_cap_g_per_kwh + 1e-6:
         return "carbon_cap", f"{mean_g:.1f} g/kWh is above {job.carbon_cap_g_per_kwh:g}"
     if job.max_price_gbp_per_kwh is not None and mean_gbp > job.max_price_gbp_per_kwh + 1e-9:
@@ -148,16 +171,15 @@ def _may_use(job: Job, asset: Asset, table: PricedTable) -> bool:
     return asset.owner == job.owner and asset.asset_type == own.asset_type
 
 
-def _order_fault(view: PolicyAgentView, ends: dict[int, int]) -> PlanVetoed | None:
+def _order_fault(view: PolicyAgentView, runs: Mapping[int, Run]) -> PlanVetoed | None:
     """Return a veto if a job starts before one it waits for has ended."""
     if view.links is None:
         return None
     for k, before in enumerate(view.links.before):
-        if view.choice[k] == UNSERVED:
+        if k not in runs:
             continue
-        start = int(view.options[k].start[view.choice[k]])
         for p in before:
-            if p not in ends or start < ends[p]:
+            if p not in runs or runs[k].slots[0] <= runs[p].slots[-1]:
                 job_id = view.options[k].job.job_id
                 return PlanVetoed(
                     sender=NAME,

@@ -6,12 +6,14 @@ from datetime import timedelta
 
 import numpy as np
 
+from agents.refusals_bent import bent_rule
 from agents.wording import significant, when
 from models.domain.job import Job
 from models.domain.plan import Refusal, Relaxation
 from models.domain.time import Horizon, format_utc
-from models.optimise.award import Assignment
+from models.optimise.award import UNSERVED, Assignment
 from models.optimise.options import Closed, JobOptions, Weights
+from models.optimise.pattern_options import PatternOptions
 from models.optimise.relaxation import Relaxed, longest_room_hours, relaxations
 from models.optimise.table import TOLERANCE_KW, PricedTable
 
@@ -57,13 +59,14 @@ def refuse(plan: Assignment, k: int, table: PricedTable, weights: Weights) -> Re
 
 def _offer(answer: Relaxed, table: PricedTable) -> Relaxation:
     mine, pick = answer.options, answer.pick
-    cost, carbon = float(mine.cost_gbp[pick]), float(mine.carbon_kg[pick])
+    cost, carbon = mine.cost_of(pick), mine.carbon_of(pick)
+    hold = mine.hold(pick)
     value = format_utc(answer.value) if answer.field == "latest_finish" else answer.value
     return Relaxation(
         field=answer.field,
         value=value,
-        start=table.horizon.start_of(int(mine.start[pick])),
-        asset_id=table.assets[int(mine.asset_row[pick])].asset_id,
+        start=table.horizon.start_of(hold.start),
+        asset_id=table.assets[hold.row].asset_id,
         cost_gbp=None if np.isnan(cost) else cost,
         carbon_kg=None if np.isnan(carbon) else carbon,
     )
@@ -73,14 +76,17 @@ def _rule(plan: Assignment, k: int, table: PricedTable) -> tuple[str, str]:
     """Return the rule that closes a job and one sentence with its number."""
     mine = plan.options[k]
     job = mine.job
-    if any(plan.span(p) is None for p in plan.links.before[k]):
-        names = [plan.options[p].job.job_id for p in plan.links.before[k] if plan.span(p) is None]
+    missing = [p for p in plan.links.before[k] if plan.choice[p] == UNSERVED]
+    if missing:
+        names = [plan.options[p].job.job_id for p in missing]
         return "predecessor", f"it waits for {', '.join(names)}, which this plan does not serve"
     if job.asset_id not in table.index:
         return "asset", f"cluster {job.asset_id} no longer exists"
     if not mine.candidate_rows:
         allowed = ", ".join(job.allowed_regions)
         return "region", f"no cluster of this owner and type is in an allowed region ({allowed})"
+    if isinstance(mine, PatternOptions):
+        return bent_rule(plan, k, mine, table)
     if mine.count == 0:
         return _too_late(job, mine, table.horizon)
     closed = mine.closed

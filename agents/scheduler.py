@@ -16,6 +16,7 @@ import numpy as np
 
 from agents import energy_agent, job_agent, policy_agent
 from agents.describe import Describer, savings_between
+from agents.job_agent import JobAgent
 from agents.links import build_links, tightened_windows
 from agents.messages import (
     Awarded,
@@ -24,7 +25,6 @@ from agents.messages import (
     Message,
     PlanProposed,
     PlanVetoed,
-    PricesPosted,
     Refused,
     SlotArray,
     stamp,
@@ -41,10 +41,17 @@ from agents.wording import award_sentence
 from models.domain.job import Job
 from models.domain.plan import Award, Certificate, PlanMethod, Refusal
 from models.domain.signal import FloatArray, Quality, worst_quality
-from models.domain.time import SLOT_HOURS
-from models.optimise.award import UNSERVED, Assignment, award
-from models.optimise.options import JobOptions, must_run_on_arrival
+from models.optimise.assignment import UNSERVED, Assignment, Options
+from models.optimise.award import award
+from models.optimise.fleet_solve import EXACT_GAP
+from models.optimise.ladder import LARGE, Best, climb, rounds_for, tidied
+from models.optimise.options import must_run_on_arrival
+from models.optimise.pattern_options import PatternOptions
+from models.optimise.quoting import Quoting
 from models.optimise.table import TOLERANCE_KW, PricedTable
+
+SEED = 0
+"""Of every search: the same inputs give the same plan."""
 
 NAME = "chair"
 """Sender name of the scheduler."""
@@ -92,10 +99,20 @@ def negotiate(situation: Situation) -> Outcome:
     weights = policy_agent.weights_of(situation.policy)
     table = _open(situation, minutes)
     jobs = tuple(sorted(situation.jobs, key=lambda job: job.job_id))
-    options = _announce(situation, table, jobs, minutes)
-    bound = _price_rounds(situation, table, options, minutes)
-    links = build_links(jobs)
-    plan = award(options, table.room_kw, links, _held_options(situation, table, options))
+    agents = _announce(situation, table, jobs, minutes)
+    by_id = {mine.job.job_id: mine for agent in agents for mine in agent.options}
+    options = tuple(by_id[job.job_id] for job in jobs)
+    rounds = _PriceRounds(situation, table, agents, minutes)
+    rounds.hold(1)
+    held = _held_options(situation, table, options)
+    first = award(options, table.room_kw, build_links(jobs), held)
+    if first.is_ideal():
+        best = Best(first, rounds.state.best_gbp, PlanMethod.GREEDY, first.is_cut_short)
+    else:
+        rounds.hold(rounds_for(len(options)))
+        best = climb(first, table, rounds.state.prices, bool(held), SEED)
+    rounds.record()
+    plan = tidied(best.plan)
     refusals = [
         *situation.refused,
         *(
@@ -104,14 +121,16 @@ def negotiate(situation: Situation) -> Outcome:
             if plan.choice[k] == UNSERVED
         ),
     ]
-    _judge(situation, table, options, plan, bound, minutes)
+    last = rounds.state.prices.rounds
+    _judge(situation, table, plan, best.bound_gbp, minutes, last)
     describer = Describer.of(table, situation.signals, situation.policy.kappa_gbp_per_kg)
     awards = tuple(
         _award(describer, plan, k) for k in range(len(options)) if plan.choice[k] != UNSERVED
     )
     notes = [*_notes(plan, situation.refused), *_breaches(situation, table)]
-    certificate = _certificate(plan, bound, perf_counter() - began, notes)
-    minutes.hear(_decisions(awards, refusals, situation), 1)
+    served_bound = rounds.bound_of_served(plan)
+    certificate = _certificate(plan, best, served_bound, last, perf_counter() - began, notes)
+    minutes.hear(_decisions(awards, refusals, situation), last)
     return Outcome(
         negotiation_id=situation.negotiation_id,
         awards=awards,
@@ -122,6 +141,7 @@ def negotiate(situation: Situation) -> Outcome:
         data_quality=worst_quality(a.placement.data_quality for a in awards)
         if awards
         else Quality.NONE,
+        shadow_gbp_per_kwh=rounds.scarce_half_hours(),
     )
 
 
@@ -158,12 +178,12 @@ def _open(situation: Situation, minutes: _Minutes) -> PricedTable:
 
 def _announce(
     situation: Situation, table: PricedTable, jobs: tuple[Job, ...], minutes: _Minutes
-) -> tuple[JobOptions, ...]:
-    """Let each owner's Job Agent price its options and announce its work; options come back in `jobs` order."""
+) -> tuple[JobAgent, ...]:
+    """Let each owner's Job Agent price its options and announce its work; agents in the order of their owners."""
     releases, deadlines = tightened_windows(
         jobs, situation.predecessor_ends or {}, table.horizon.start_of(table.first_open)
     )
-    by_id: dict[str, JobOptions] = {}
+    agents = []
     for owner in sorted({job.owner for job in jobs}):
         view = JobAgentView(
             jobs=tuple(job for job in jobs if job.owner == owner),
@@ -173,39 +193,82 @@ def _announce(
             releases=releases,
             deadlines=deadlines,
         )
-        mine = job_agent.options_of(view)
-        by_id.update({options.job.job_id: options for options in mine})
-        minutes.hear(job_agent.respond(owner, table, mine, ()), 0)
-    return tuple(by_id[job.job_id] for job in jobs)
+        agent = job_agent.agent_of(owner, view, is_large=len(jobs) > LARGE)
+        minutes.hear(job_agent.respond(agent, ()), 0)
+        agents.append(agent)
+    return tuple(agents)
 
 
-def _price_rounds(
-    situation: Situation,
-    table: PricedTable,
-    options: tuple[JobOptions, ...],
-    minutes: _Minutes,
-) -> float:
-    """Post prices, collect quotes, and return the lower bound they prove. [GBP]
+class _PriceRounds:
+    """Rounds of posted prices and quotes; the minutes keep the first one and the one that proves the bound.
 
     The bound is what the quotes are worth less what the room itself would earn at the posted prices.
     """
-    posted = minutes.hear(
-        policy_agent.respond(PolicyAgentView(situation.policy, table), minutes.messages), 1
-    )
-    value = -sum(
-        float((message.power_gbp_per_kwh.values * table.room_kw).sum()) * SLOT_HOURS
-        for message in posted
-        if isinstance(message, PricesPosted)
-    )
-    for owner in sorted({mine.job.owner for mine in options}):
-        mine = [each for each in options if each.job.owner == owner]
-        quotes = minutes.hear(job_agent.respond(owner, table, mine, posted), 1)
-        value += sum(quote.value_gbp for quote in quotes if isinstance(quote, DemandQuoted))
-    return value
+
+    def __init__(
+        self,
+        situation: Situation,
+        table: PricedTable,
+        agents: Sequence[JobAgent],
+        minutes: _Minutes,
+    ) -> None:
+        self.situation, self.table = situation, table
+        self.agents, self.minutes = agents, minutes
+        self.state = policy_agent.open_rounds(table)
+        self.best: tuple[int, list[Message]] | None = None
+
+    def hold(self, most: int) -> None:
+        """Hold rounds until there have been so many, or until another would change nothing that counts."""
+        while self.state.prices.rounds < most and not self.state.is_done:
+            self._round(self.state.prices.rounds + 1)
+
+    def _round(self, number: int) -> None:
+        view = PolicyAgentView(self.situation.policy, self.table, self.state)
+        posted = self._said(policy_agent.respond(view, ()), number)
+        said = list(posted)
+        for agent in self.agents:
+            said += self._said(job_agent.respond(agent, posted), number)
+        before = self.state.best_gbp
+        quotes = [message for message in said if isinstance(message, DemandQuoted)]
+        self.state = policy_agent.hear(self.state, quotes)
+        if number > 1 and self.state.best_gbp > before:
+            self.best = number, said
+
+    def _said(self, messages: Sequence[Message], number: int) -> tuple[Message, ...]:
+        if number == 1:
+            return self.minutes.hear(messages, 1)
+        now, negotiation = self.situation.now, self.situation.negotiation_id
+        return tuple(stamp(message, negotiation, number, 0, now) for message in messages)
+
+    def record(self) -> None:
+        """Put the round that proves the bound into the minutes."""
+        if self.best is not None:
+            number, said = self.best
+            self.minutes.hear(said, number)
+
+    def bound_of_served(self, plan: Assignment) -> float:
+        """Return the least that serving just the served jobs costs, proven at the best prices. [GBP]"""
+        served = [
+            mine for mine, pick in zip(plan.options, plan.choice, strict=True) if pick != UNSERVED
+        ]
+        prices = self.state.prices
+        is_large = len(plan.options) > LARGE
+        answer = Quoting(served, self.table, is_large).at(prices.price_gbp)
+        priced = answer.value_gbp - float((prices.price_gbp * self.table.room_kw).sum())
+        return max(priced, sum(mine.lower_bound_gbp for mine in served))
+
+    def scarce_half_hours(self) -> dict[str, FloatArray]:
+        """Return the prices that prove the bound, of assets where any is above 0. [GBP/kWh]"""
+        prices = self.state.prices.power_gbp_per_kwh
+        return {
+            asset.asset_id: prices[row]
+            for row, asset in enumerate(self.table.assets)
+            if (prices[row] > 0.0).any()
+        }
 
 
 def _held_options(
-    situation: Situation, table: PricedTable, options: tuple[JobOptions, ...]
+    situation: Situation, table: PricedTable, options: tuple[Options, ...]
 ) -> dict[int, int]:
     """Return the option each job holds now, by position."""
     found: dict[int, int] = {}
@@ -213,6 +276,10 @@ def _held_options(
         present = (situation.incumbents or {}).get(mine.job.job_id)
         row = None if present is None else table.index.get(present.asset_id)
         if present is None or row is None:
+            continue
+        if isinstance(mine, PatternOptions):
+            if mine.can_keep_held:
+                found[k] = mine.add(mine.held)  # type: ignore[arg-type]
             continue
         pick = mine.find(row, present.start)
         if pick is not None:
@@ -223,10 +290,10 @@ def _held_options(
 def _judge(
     situation: Situation,
     table: PricedTable,
-    options: tuple[JobOptions, ...],
     plan: Assignment,
     bound: float,
     minutes: _Minutes,
+    last_round: int,
 ) -> None:
     served = int((plan.choice != UNSERVED).sum())
     load = table.room_kw - plan.room_kw
@@ -234,15 +301,19 @@ def _judge(
         sender=NAME,
         load_kw=SlotArray(load),
         served=served,
-        unserved=len(options) - served,
+        unserved=len(plan.options) - served,
         objective_gbp=plan.objective_gbp,
         lower_bound_gbp=bound,
     )
-    proposed = minutes.hear((proposal,), 1)
+    proposed = minutes.hear((proposal,), last_round)
     view = PolicyAgentView(
-        situation.policy, table, options, plan.links, tuple(int(c) for c in plan.choice)
+        situation.policy,
+        table,
+        options=tuple(plan.options),
+        links=plan.links,
+        choice=tuple(int(c) for c in plan.choice),
     )
-    verdict = minutes.hear(policy_agent.respond(view, proposed), 1)
+    verdict = minutes.hear(policy_agent.respond(view, proposed), last_round)
     for message in verdict:
         if isinstance(message, PlanVetoed):
             raise PolicyVeto(f"{message.rule}: {message.detail}")
@@ -271,13 +342,24 @@ def _award(describer: Describer, plan: Assignment, k: int) -> Award:
         savings=savings,
         explanation=explanation,
         why=why,
-        churn_gbp=float(mine.churn_gbp[pick]),
-        provisional=bool(mine.tier[pick] == 2),
+        churn_gbp=mine.churn_of(pick),
+        provisional=mine.tier_of(pick) == 2,
     )
 
 
 def _notes(plan: Assignment, before: Sequence[Refusal]) -> list[str]:
-    notes = ["one round at price zero: the bound is every job's own unconstrained best"]
+    notes = []
+    waits = [
+        k
+        for k, mine in enumerate(plan.options)
+        if mine.runs_on_arrival and plan.choice[k] != UNSERVED
+    ]
+    given_up = sum(max(0.0, plan.job_gbp(k) - plan.options[k].lower_bound_gbp) for k in waits)
+    if given_up > 0.0:
+        notes.append(
+            f"{len(waits)} jobs run on arrival by their own or the policy's rule, although waiting could save "
+            f"£{given_up:.4f} together; the bound does not know that rule"
+        )
     if before:
         notes.append(f"{len(before)} refused before planning stand outside objective and bound")
     if plan.is_cut_short:
@@ -299,7 +381,12 @@ def _breaches(situation: Situation, table: PricedTable) -> list[str]:
 
 
 def _certificate(
-    plan: Assignment, bound: float, seconds: float, notes: Sequence[str]
+    plan: Assignment,
+    best: Best,
+    served_bound: float,
+    rounds: int,
+    seconds: float,
+    notes: Sequence[str],
 ) -> Certificate:
     """Return what is proven. Jobs refused before planning stand outside objective and bound and are noted."""
     served = [k for k in range(len(plan.options)) if plan.choice[k] != UNSERVED]
@@ -307,11 +394,12 @@ def _certificate(
     served_gbp = sum(plan.job_gbp(k) for k in served)
     unserved_gbp = sum(plan.job_gbp(k) for k in waiting)
     objective = served_gbp + unserved_gbp
-    gap = max(0.0, objective - bound)
-    served_bound = sum(plan.options[k].lower_bound_gbp for k in served)
+    bound = min(best.bound_gbp, objective)
+    gap = objective - bound
     served_percent = (
         max(0.0, served_gbp - served_bound) / max(abs(served_gbp), 0.01) * 100 if served else 0.0
     )
+    is_proven = gap <= EXACT_GAP * max(abs(objective), 0.01)
     return Certificate(
         objective_gbp=objective,
         lower_bound_gbp=bound,
@@ -320,12 +408,12 @@ def _certificate(
         gap_served_percent=served_percent,
         served_gbp=served_gbp,
         unserved_gbp=unserved_gbp,
-        rounds=1,
+        rounds=rounds,
         seconds=seconds,
-        method=PlanMethod.GREEDY,
-        heuristic=plan.is_cut_short,
-        delay_gbp=sum(float(plan.options[k].delay_gbp[plan.choice[k]]) for k in served),
-        churn_gbp=sum(float(plan.options[k].churn_gbp[plan.choice[k]]) for k in served),
+        method=PlanMethod.EXACT if is_proven else best.method,
+        heuristic=(best.is_heuristic or plan.is_cut_short) and not is_proven,
+        delay_gbp=sum(plan.options[k].delay_of(int(plan.choice[k])) for k in served),
+        churn_gbp=sum(plan.options[k].churn_of(int(plan.choice[k])) for k in served),
         notes=tuple(notes),
     )
 

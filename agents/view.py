@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -13,9 +13,10 @@ from models.domain.job import Job
 from models.domain.plan import Award, Certificate, Deferral, Refusal
 from models.domain.signal import FloatArray, Quality, RegionSignals
 from models.domain.time import Horizon
-from models.optimise.award import Links
-from models.optimise.options import Incumbent, JobOptions, Weights
+from models.optimise.assignment import Links, Options
+from models.optimise.prices import PriceState
 from models.optimise.table import PricedTable
+from models.optimise.terms import Incumbent, Weights
 
 from agents.messages import Message  # isort: skip
 
@@ -91,11 +92,12 @@ class EnergyAgentView:
 
 @dataclass(frozen=True)
 class PolicyAgentView:
-    """The operator's policy and, once a plan is proposed, what to check it against."""
+    """The operator's policy, where the price rounds stand, and, once a plan is proposed, what to check it against."""
 
     policy: Policy
     table: PricedTable
-    options: tuple[JobOptions, ...] = ()
+    prices: PriceState | None = None
+    options: tuple[Options, ...] = ()
     links: Links | None = None
     choice: tuple[int, ...] = ()
 
@@ -112,3 +114,6 @@ class Outcome:
     messages: tuple[Message, ...]
     data_quality: Quality
     fleet_note: str = ""
+    shadow_gbp_per_kwh: Mapping[str, FloatArray] = field(default_factory=dict)
+    """Per asset id what scarce power is worth over the horizon, shape (slots,); only assets where it is above 0
+    somewhere. [GBP/kWh of reserved IT power]"""

@@ -24,7 +24,7 @@ import numpy as np
 
 from benchmarks.shared import shared_file, show_table
 from models.domain.asset import Asset
-from models.domain.job import PLANNED_KINDS, Flexibility, Job
+from models.domain.job import Flexibility, Job
 from models.domain.signal import (
     Provenance,
     Quality,
@@ -175,8 +175,6 @@ def main(argv: list[str] | None = None) -> int:
     ]  # fmt: skip
     print(f"{len(work.release):,} jobs, {table.horizon.slots:,} half-hours, unlimited power")
     show_table(head, rows_of(found))
-    if Flexibility.INTERRUPTIBLE not in PLANNED_KINDS:
-        print("Interruptible jobs: not yet; the planner does not place them.")
     wrong = [
         name
         for name, one in found.items()

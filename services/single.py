@@ -20,8 +20,9 @@ from models.domain.plan import Baseline, Explanation, Placement, Refusal, Saving
 from models.domain.ports import UnitOfWork
 from models.domain.signal import FloatArray
 from models.domain.time import Horizon, ceil_slot
-from models.optimise.award import UNSERVED, Assignment, Links
-from models.optimise.options import JobOptions, build_options, must_run_on_arrival
+from models.optimise.assignment import UNSERVED, Assignment, Links, Options
+from models.optimise.choices import options_of
+from models.optimise.options import must_run_on_arrival
 from models.optimise.table import PricedTable, price_table
 from services.context import Context
 from services.situation import horizon_for, vat_factors
@@ -36,7 +37,7 @@ class Alone:
 
     job: Job
     table: PricedTable
-    options: JobOptions
+    options: Options
     plan: Assignment
     describer: Describer
 
@@ -72,7 +73,7 @@ def alone(context: Context, job: Job, assets: tuple[Asset, ...], now: datetime) 
         assets, signals, horizon, first_open_slot(facing), held, vat_factors(context, horizon)
     )
     weights = policy_agent.weights_of(context.policy)
-    options = build_options(job, table, weights, release=release)
+    options = options_of(job, table, weights, release=release)
     plan = Assignment([options], Links.none(1), table.room_kw)
     pick = plan.best(0)
     if pick != UNSERVED:

@@ -11,15 +11,15 @@ import numpy as np
 
 from agents.view import Held, Situation
 from models.domain.asset import Asset
-from models.domain.job import PLANNED_KINDS, Job, JobStatus
-from models.domain.plan import Deferral, Refusal
+from models.domain.job import Job, JobStatus
+from models.domain.plan import Deferral, Placement, Refusal
 from models.domain.ports import JobPlan, UnitOfWork
 from models.domain.signal import FloatArray
 from models.domain.time import SLOT, Horizon, ceil_slot, floor_slot
 from models.domain.vat import vat_rate
-from models.optimise.options import Incumbent
+from models.optimise.terms import Incumbent
 from services.context import Context
-from services.holding import freeze_lead
+from services.holding import freeze_lead, reserved_kw
 
 SHORTEST_SLOTS = 96
 LONGEST_SLOTS = 672
@@ -125,7 +125,9 @@ def situation(context: Context, facts: Facts, negotiation_id: UUID, now: datetim
         held=tuple(_held(job, facts.plans[job.job_id], horizon) for job in sorted_out.frozen),
         incumbents={
             job.job_id: Incumbent(
-                plan.award.placement.asset_id, horizon.index_of(plan.award.placement.start)
+                plan.award.placement.asset_id,
+                horizon.index_of(plan.award.placement.start),
+                plan.award.placement.segments,
             )
             for job in sorted_out.jobs
             if job.status is JobStatus.SCHEDULED
@@ -182,8 +184,6 @@ def _sort_out(facts: Facts, now: datetime, leads: Mapping[str, timedelta]) -> _S
             continue
         elif job.is_held:
             answer.deferred.append(Deferral(job.job_id, HELD, None))
-        elif job.flexibility not in PLANNED_KINDS:
-            answer.refused.append(_not_yet(job))
         else:
             _consider(answer, job, known, facts.plans, now, leads)
     while _pass_on(answer):
@@ -250,15 +250,6 @@ def _push(ends: dict[str, datetime], job_id: str, instant: datetime) -> None:
     ends[job_id] = max(ends.get(job_id, instant), instant)
 
 
-def _not_yet(job: Job) -> Refusal:
-    return Refusal(
-        job.job_id,
-        "flexibility",
-        f"{job.flexibility} jobs are not planned yet; fixed and deferrable ones are",
-        None,
-    )
-
-
 def _held(job: Job, plan: JobPlan, horizon: Horizon) -> Held:
     assert plan.award is not None
     placed = plan.award.placement
@@ -266,6 +257,13 @@ def _held(job: Job, plan: JobPlan, horizon: Horizon) -> Held:
         job_id=job.job_id,
         asset_id=placed.asset_id,
         first_slot=horizon.index_of(placed.start),
-        power_kw=job.slot_power_kw(),
+        power_kw=_power_by_slot(placed),
         end=placed.end,
     )
+
+
+def _power_by_slot(placed: Placement) -> tuple[float, ...]:
+    """Return the IT power a placement reserves in each half-hour from its first to its last, 0 in breaks. [kW]"""
+    held = reserved_kw(placed)
+    first = floor_slot(placed.start)
+    return tuple(held.get(first + n * SLOT, 0.0) for n in range((max(held) - first) // SLOT + 1))

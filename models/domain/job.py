@@ -24,10 +24,6 @@ class Flexibility(StrEnum):
     """Power may vary between levels; the work is what counts."""
 
 
-PLANNED_KINDS = frozenset({Flexibility.FIXED, Flexibility.DEFERRABLE})
-"""Kinds the planner can place today; the others are refused with rule `flexibility`."""
-
-
 class Priority(StrEnum):
     """How much a job's waiting and its refusal weigh."""
 

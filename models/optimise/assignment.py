@@ -7,11 +7,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from models.optimise.options import JobOptions, open_mask
-from models.optimise.table import TOLERANCE_KW, BoolArray, FloatArray, IntArray, fits
+from models.optimise.options import JobOptions
+from models.optimise.pattern_options import PatternOptions
+from models.optimise.table import BoolArray, FloatArray, IntArray
+from models.optimise.terms import NONE_FITS, Hold
 
-UNSERVED = -1
+UNSERVED = NONE_FITS
 """Choice of a job that gets nothing."""
+
+Options = JobOptions | PatternOptions
+"""What one job could do: listed windows, or runs found on demand."""
 
 GAIN_GBP = 1e-9
 """Smallest gain for which anything moves. [GBP]"""
@@ -41,9 +46,11 @@ class Links:
 class Assignment:
     """A plan in the making: one choice per job and the room that is left."""
 
-    options: Sequence[JobOptions]
+    options: Sequence[Options]
     links: Links
     room_kw: FloatArray
+    empty_room_kw: FloatArray = field(init=False)
+    """Room before anything was placed. [kW]"""
     choice: IntArray = field(init=False)
     row: IntArray = field(init=False)
     """Asset row each job holds power on, -1 where none."""
@@ -56,6 +63,7 @@ class Assignment:
 
     def __post_init__(self) -> None:
         """Start with nothing placed."""
+        self.empty_room_kw = self.room_kw
         self.room_kw = self.room_kw.copy()
         self.choice = np.full(len(self.options), UNSERVED, dtype=np.int64)
         self.row = np.full(len(self.options), -1, dtype=np.int64)
@@ -69,15 +77,15 @@ class Assignment:
 
     def job_gbp(self, k: int) -> float:
         """Return what job k adds to the objective now. [GBP]"""
-        pick = self.choice[k]
+        pick = int(self.choice[k])
         mine = self.options[k]
-        return mine.unserved_gbp if pick == UNSERVED else float(mine.objective_gbp[pick])
+        return mine.unserved_gbp if pick == UNSERVED else mine.objective_of(pick)
 
     def worth(self, k: int) -> tuple[float, float]:
         """Return what job k weighs in comparisons: penalty if unserved, rank if served; less is better. [GBP]"""
-        pick = self.choice[k]
+        pick = int(self.choice[k])
         mine = self.options[k]
-        return (mine.unserved_gbp, 0.0) if pick == UNSERVED else (0.0, float(mine.rank_gbp[pick]))
+        return (mine.unserved_gbp, 0.0) if pick == UNSERVED else (0.0, mine.rank_of(pick))
 
     @property
     def score(self) -> tuple[float, float]:
@@ -85,91 +93,94 @@ class Assignment:
         parts = [self.worth(k) for k in range(len(self.options))]
         return round(sum(p[0] for p in parts), 9), round(sum(p[1] for p in parts), 9)
 
-    def span(self, k: int) -> tuple[int, slice] | None:
-        """Return the asset row and slots job k holds, or None."""
-        if self.choice[k] == UNSERVED:
-            return None
-        return int(self.row[k]), slice(int(self.start[k]), int(self.stop[k]))
+    def held(self, k: int) -> Hold | None:
+        """Return the power job k holds, or None."""
+        pick = int(self.choice[k])
+        return None if pick == UNSERVED else self.options[k].hold(pick)
 
     def place(self, k: int, pick: int) -> None:
         """Give job k an option; it must hold none."""
-        mine = self.options[k]
+        hold = self.options[k].hold(pick)
         self.choice[k] = pick
-        self.row[k] = mine.asset_row[pick]
-        self.start[k] = mine.start[pick]
-        self.stop[k] = mine.start[pick] + mine.slots
-        self.room_kw[self.row[k], self.start[k] : self.stop[k]] -= mine.power_kw
+        self.row[k], self.start[k], self.stop[k] = hold.row, hold.start, hold.stop
+        self.room_kw[hold.row, hold.at] -= hold.power_kw
 
     def lift(self, k: int) -> None:
         """Take job k's option away, if it has one."""
-        held = self.span(k)
-        if held is not None:
-            self.room_kw[held[0], held[1]] += self.options[k].power_kw
+        hold = self.held(k)
+        if hold is not None:
+            self.room_kw[hold.row, hold.at] += hold.power_kw
             self.choice[k] = UNSERVED
             self.row[k] = -1
 
+    def put(self, k: int, pick: int) -> None:
+        """Give job k an option, or `UNSERVED`, in place of what it holds."""
+        self.lift(k)
+        if pick != UNSERVED:
+            self.place(k, pick)
+
     def available(self, k: int) -> BoolArray:
         """Return which options of job k are open, fit the present room and respect placed neighbours."""
-        mine = self.options[k]
-        mask = open_mask(mine)
-        if not mine.count:
-            return mask
         earliest, latest_end = self.neighbours(k)
         if earliest is None:
-            return np.zeros_like(mask)
-        first, stop = mine.first_start, mine.last_start + mine.slots
-        starts = stop - first - mine.slots + 1
-        for n, row in enumerate(mine.candidate_rows):
-            here = slice(n * starts, (n + 1) * starts)
-            mask[here] &= fits(self.room_kw[row, first:stop], mine.power_kw)
-        if earliest > first:
-            mask &= mine.start >= earliest
-        if latest_end is not None:
-            mask &= mine.start + mine.slots <= latest_end
-        return mask
+            return np.zeros(self.options[k].count, dtype=np.bool_)
+        return self.options[k].fitting(self.room_kw, earliest, latest_end)
 
     def fits_now(self, k: int, pick: int) -> bool:
         """Return whether one open option of job k fits the present room and its placed neighbours."""
-        mine = self.options[k]
-        start = int(mine.start[pick])
-        room = self.room_kw[mine.asset_row[pick], start : start + mine.slots]
-        if (room < mine.power_kw - TOLERANCE_KW).any():
-            return False
         earliest, latest_end = self.neighbours(k)
-        in_order = earliest is not None and start >= earliest
-        return in_order and (latest_end is None or start + mine.slots <= latest_end)
+        if earliest is None:
+            return False
+        return self.options[k].fits(pick, self.room_kw, earliest, latest_end)
 
     def neighbours(self, k: int) -> tuple[int | None, int | None]:
         """Return (earliest start, latest end) in slots by placed neighbours; earliest None if one before is unserved."""
         earliest = 0
         for p in self.links.before[k]:
-            held = self.span(p)
-            if held is None:
+            if self.choice[p] == UNSERVED:
                 return None, None
-            earliest = max(earliest, held[1].stop)
-        ends = [held[1].start for s in self.links.after[k] if (held := self.span(s)) is not None]
+            earliest = max(earliest, int(self.stop[p]))
+        ends = [int(self.start[s]) for s in self.links.after[k] if self.choice[s] != UNSERVED]
         return earliest, min(ends, default=None)
 
-    def best(self, k: int) -> int:
-        """Return the best available option of job k by its ranking, or `UNSERVED`."""
-        ranked = self.options[k].open_ranking
-        if not ranked.size:
+    def best(
+        self, k: int, price_gbp: FloatArray | None = None, room_kw: FloatArray | None = None
+    ) -> int:
+        """Return the best available option of job k, or `UNSERVED`.
+
+        Args:
+            k: The job; it holds nothing.
+            price_gbp: Scarcity of one kW over one half-hour that counts, shape (assets, slots); None: none. [GBP]
+            room_kw: Room to look at instead of what is left, same shape. [kW]
+        """
+        earliest, latest_end = self.neighbours(k)
+        if earliest is None:
             return UNSERVED
-        if self.fits_now(k, int(ranked[0])):
-            return int(ranked[0])
-        free = self.available(k)[ranked]
-        place = int(free.argmax())
-        return int(ranked[place]) if free[place] else UNSERVED
+        room = self.room_kw if room_kw is None else room_kw
+        return self.options[k].best_in(room, earliest, latest_end, price_gbp)
+
+    def is_missed(self, k: int) -> bool:
+        """Return whether job k is unserved while one that waits for it is placed."""
+        after = self.links.after[k]
+        return bool(self.choice[k] == UNSERVED) and any(self.choice[s] != UNSERVED for s in after)
 
     def is_ideal(self) -> bool:
         """Return whether every job that can be served at all has the best option it could have alone."""
         return all(
-            not mine.open_ranking.size
+            mine.best_rank_gbp == np.inf
             if pick == UNSERVED
-            else mine.rank_gbp[pick] <= mine.best_rank_gbp + GAIN_GBP
+            else mine.rank_of(int(pick)) <= mine.best_rank_gbp + GAIN_GBP
             for mine, pick in zip(self.options, self.choice, strict=True)
         )
 
     def serves_all_of(self, other: Assignment) -> bool:
         """Return whether every job that another plan serves is served here too."""
         return bool(((self.choice != UNSERVED) | (other.choice == UNSERVED)).all())
+
+    def take(self, choice: IntArray) -> None:
+        """Put the plan to other choices."""
+        for k in range(len(self.options)):
+            self.lift(k)
+        for k, pick in enumerate(choice):
+            if pick != UNSERVED:
+                self.place(k, int(pick))

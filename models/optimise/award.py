@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from models.optimise.assignment import GAIN_GBP, UNSERVED, Assignment, Links
-from models.optimise.options import Closed, JobOptions
+from models.optimise.assignment import GAIN_GBP, UNSERVED, Assignment, Links, Options
 from models.optimise.repair import repair
 from models.optimise.table import FloatArray
+from models.optimise.terms import Closed
 
 __all__ = ["UNSERVED", "Assignment", "Links", "award"]
 
@@ -32,7 +32,7 @@ UNSERVED_REGRET = 1e12
 
 
 def award(
-    options: Sequence[JobOptions],
+    options: Sequence[Options],
     room_kw: FloatArray,
     links: Links | None = None,
     incumbents: Mapping[int, int] | None = None,
@@ -52,14 +52,14 @@ def award(
         The best assignment found. No asset's room is exceeded and no closed option is used.
     """
     links = links or Links.none(len(options))
-    orders = _orders(options, links)
+    turns = orders(options, links)
     kept = Assignment(options, links, room_kw)
-    _keep(kept, orders[0], incumbents or {})
-    _insert(kept, [k for k in orders[0] if kept.choice[k] == UNSERVED])
+    _keep(kept, turns[0], incumbents or {})
+    _insert(kept, [k for k in turns[0] if kept.choice[k] == UNSERVED])
     if kept.is_ideal():
         return kept
     others = []
-    for order in orders if incumbents else orders[1:]:
+    for order in turns if incumbents else turns[1:]:
         plan = Assignment(options, links, room_kw)
         _insert(plan, order)
         others.append(plan)
@@ -85,7 +85,7 @@ def _settle(plan: Assignment) -> None:
             return
 
 
-def _orders(options: Sequence[JobOptions], links: Links) -> list[list[int]]:
+def orders(options: Sequence[Options], links: Links) -> list[list[int]]:
     """Return insertion orders: least slack first; weightiest penalty first, then least slack."""
     depth = _depths(links)
 
@@ -145,11 +145,11 @@ def _improve(plan: Assignment) -> None:
 def _regret(plan: Assignment, k: int) -> float:
     """Return how far job k is from the best it could have alone; unserved ones come first. [GBP]"""
     mine, pick = plan.options[k], plan.choice[k]
-    if not mine.open_ranking.size:
+    if mine.best_rank_gbp == np.inf:
         return 0.0
     if pick == UNSERVED:
         return UNSERVED_REGRET + mine.unserved_gbp
-    return float(mine.rank_gbp[pick]) - mine.best_rank_gbp
+    return mine.rank_of(int(pick)) - mine.best_rank_gbp
 
 
 def _move(plan: Assignment, k: int) -> bool:
@@ -157,9 +157,7 @@ def _move(plan: Assignment, k: int) -> bool:
     was = plan.worth(k)[1]
     plan.lift(k)
     pick = plan.best(k)
-    if pick == UNSERVED or (
-        before != UNSERVED and float(plan.options[k].rank_gbp[pick]) > was - GAIN_GBP
-    ):
+    if pick == UNSERVED or (before != UNSERVED and plan.options[k].rank_of(pick) > was - GAIN_GBP):
         pick = before
     if pick != UNSERVED:
         plan.place(k, pick)

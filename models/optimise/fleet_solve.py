@@ -104,7 +104,11 @@ class FleetResult:
 
 
 def solve(
-    fleet: Fleet, room_kw: FloatArray, seed: int = 0, budget: Budget | None = None
+    fleet: Fleet,
+    room_kw: FloatArray,
+    seed: int = 0,
+    budget: Budget | None = None,
+    prices: Prices | None = None,
 ) -> FleetResult:
     """Plan a listed fleet.
 
@@ -113,13 +117,14 @@ def solve(
         room_kw: Shape (assets, horizon), >= 0. [kW]
         seed: Of the searches.
         budget: None: by the ladder.
+        prices: Found before, with the bound they prove for this fleet; None: looked for here.
 
     Raises:
         Overloaded: If the plan does not keep the room.
     """
     fitting = fitting_alone(fleet, room_kw)
     budget = budget or budget_for(fleet.count, is_scarce(fitting, room_kw))
-    prices = find_prices(fitting, room_kw, budget.rounds)
+    prices = prices or find_prices(fitting, room_kw, budget.rounds)
     choice = _awarded(fitting, room_kw, prices, seed, budget)
     objective = fitting.objective_gbp(choice)
     bound, method, is_heuristic = prices.bound_gbp, PlanMethod.PRICED, False

@@ -26,14 +26,20 @@ INFINITE = 1e300
 
 def compiled(function: F) -> F:
     """Compile a function once per machine; it then runs without holding other threads back."""
-    return cast(F, numba.njit(cache=True, nogil=True)(function))
+    return cast(F, _jit(function, fastmath=False))
 
 
 def compiled_reduction(function: F) -> F:
     """Compile a loop that looks for a least value; its steps may be taken in any order (no NaN, no signed zero)."""
-    return cast(
-        F, numba.njit(cache=True, nogil=True, fastmath={"nnan", "nsz", "reassoc"})(function)
-    )
+    return cast(F, _jit(function, fastmath={"nnan", "nsz", "reassoc"}))
+
+
+def _jit(function: Any, fastmath: Any) -> Any:
+    """Compile lazily; the result is kept on disk, unless no place for it can be written to."""
+    try:
+        return numba.njit(cache=True, nogil=True, fastmath=fastmath)(function)
+    except RuntimeError:  # numba finds no folder for its cache: a read-only image without a home
+        return numba.njit(nogil=True, fastmath=fastmath)(function)
 
 
 @compiled_reduction
@@ -46,7 +52,7 @@ def least_span(running: FloatArray, first: int, last: int, slots: int) -> float:
 
 
 @compiled
-def price_listed(
+def least_listed(
     slots: Any,
     power: FloatArray,
     profile_ptr: IntArray,
@@ -58,10 +64,10 @@ def price_listed(
     running: FloatArray,
     low: int,
     high: int,
+    paid: FloatArray,
     choice: IntArray,
-    load_steps: FloatArray,
-) -> float:
-    """Let jobs low..high take their cheapest option at cost + price · power; return the sum of what they pay. [GBP]
+) -> None:
+    """Let jobs low..high take their cheapest option at cost + price · power.
 
     Args:
         slots: Half-hours of each run, shape (jobs,).
@@ -75,10 +81,9 @@ def price_listed(
         running: Running sum of `price` with a leading 0, shape (cells + 1,).
         low: First job.
         high: One after the last job.
+        paid: Out: what each job pays, shape (jobs,). [GBP]
         choice: Out: option taken, shape (jobs,).
-        load_steps: In and out: steps of the load they take, shape (cells + 1,). [kW]
     """
-    total = 0.0
     for j in range(low, high):
         n = slots[j]
         p = power[j]
@@ -97,20 +102,8 @@ def price_listed(
             if v < least:
                 least = v
                 best = o
+        paid[j] = least
         choice[j] = best
-        total += least
-        c = cell[best]
-        if c >= 0:
-            if at < 0:
-                load_steps[c] += p
-                load_steps[c + n] -= p
-            else:
-                before = 0.0
-                for i in range(n):
-                    load_steps[c + i] += profile[at + i] - before
-                    before = profile[at + i]
-                load_steps[c + n] -= before
-    return total
 
 
 @compiled

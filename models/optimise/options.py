@@ -16,8 +16,22 @@ from models.domain.job import UNSERVED_FACTOR, Flexibility, Job
 from models.domain.regions import admits
 from models.domain.time import SLOT, Horizon
 from models.optimise import ranking
-from models.optimise.table import BoolArray, FloatArray, IntArray, PricedTable
-from models.optimise.terms import Closed, Incumbent, Weights, delay_rate_gbp_per_hour
+from models.optimise.table import (
+    TOLERANCE_KW,
+    BoolArray,
+    FloatArray,
+    IntArray,
+    PricedTable,
+    fits,
+)
+from models.optimise.terms import (
+    NONE_FITS,
+    Closed,
+    Hold,
+    Incumbent,
+    Weights,
+    delay_rate_gbp_per_hour,
+)
 from models.optimise.windows import Windows, joined, windows_on
 
 __all__ = [
@@ -107,6 +121,132 @@ class JobOptions:
         """Return the rank of the best option the job itself allows; infinite where there is none. [GBP]"""
         ranked = self.rank_gbp[self.open_ranking]
         return float(ranked.min()) if ranked.size else float("inf")
+
+    def objective_of(self, pick: int) -> float:
+        """Return cost + κ·carbon + delay + churn of one option, known parts. [GBP]"""
+        return float(self.objective_gbp[pick])
+
+    def rank_of(self, pick: int) -> float:
+        """Return what plans compare one option by, see `ranking.py`. [GBP]"""
+        return float(self.rank_gbp[pick])
+
+    def energy_of(self, pick: int) -> float:
+        """Return the energy of one option at the meter. [kWh]"""
+        return float(self.energy_kwh[pick])
+
+    def cost_of(self, pick: int) -> float:
+        """Return the cost of one option, NaN where unknown. [GBP]"""
+        return float(self.cost_gbp[pick])
+
+    def carbon_of(self, pick: int) -> float:
+        """Return the carbon of one option, NaN where unknown. [kg]"""
+        return float(self.carbon_kg[pick])
+
+    def churn_of(self, pick: int) -> float:
+        """Return the price of leaving the award held now for this option. [GBP]"""
+        return float(self.churn_gbp[pick])
+
+    def delay_of(self, pick: int) -> float:
+        """Return the price of waiting of one option. [GBP]"""
+        return float(self.delay_gbp[pick])
+
+    def tier_of(self, pick: int) -> int:
+        """Return how many signals are unknown somewhere in one option."""
+        return int(self.tier[pick])
+
+    def hold(self, pick: int) -> Hold:
+        """Return the power that an option holds."""
+        start = int(self.start[pick])
+        stop = start + self.slots
+        return Hold(int(self.asset_row[pick]), slice(start, stop), self.power_kw, start, stop)
+
+    def fits(
+        self, pick: int, room_kw: FloatArray, earliest: int = 0, latest_end: int | None = None
+    ) -> bool:
+        """Return whether one option fits into some room and between its neighbours, whatever the job itself allows.
+
+        Args:
+            pick: The option.
+            room_kw: Shape (assets, slots). [kW]
+            earliest: First slot it may use.
+            latest_end: Slot by which it must have ended; None: no such bound.
+        """
+        start = int(self.start[pick])
+        room = room_kw[self.asset_row[pick], start : start + self.slots]
+        if start < earliest or (latest_end is not None and start + self.slots > latest_end):
+            return False
+        return not bool((room < self.power_kw - TOLERANCE_KW).any())
+
+    def fitting(
+        self, room_kw: FloatArray, earliest: int = 0, latest_end: int | None = None
+    ) -> BoolArray:
+        """Return which options are open and fit; see `fits`."""
+        mask = open_mask(self)
+        if not self.count:
+            return mask
+        first, stop = self.first_start, self.last_start + self.slots
+        starts = stop - first - self.slots + 1
+        for n, row in enumerate(self.candidate_rows):
+            here = slice(n * starts, (n + 1) * starts)
+            mask[here] &= fits(room_kw[row, first:stop], self.power_kw)
+        if earliest > first:
+            mask &= self.start >= earliest
+        if latest_end is not None:
+            mask &= self.start + self.slots <= latest_end
+        return mask
+
+    def best_in(
+        self,
+        room_kw: FloatArray,
+        earliest: int = 0,
+        latest_end: int | None = None,
+        price_gbp: FloatArray | None = None,
+    ) -> int:
+        """Return the best open option in some room, or `NONE_FITS`.
+
+        Args:
+            room_kw: Shape (assets, slots). [kW]
+            earliest: First slot it may use.
+            latest_end: Slot by which it must have ended; None: no such bound.
+            price_gbp: Scarcity of one kW over one half-hour to plan with, shape (assets, slots); None: the job's own
+                order counts. [GBP]
+        """
+        ranked = self.open_ranking
+        if not ranked.size:
+            return NONE_FITS
+        if price_gbp is None:
+            if self.fits(int(ranked[0]), room_kw, earliest, latest_end):
+                return int(ranked[0])
+            free = self.fitting(room_kw, earliest, latest_end)[ranked]
+            place = int(free.argmax())
+            return int(ranked[place]) if free[place] else NONE_FITS
+        free = self.fitting(room_kw, earliest, latest_end)
+        if not free.any():
+            return NONE_FITS
+        worth = np.where(free, self.rank_gbp + self.scarcity(price_gbp), np.inf)
+        return int(worth.argmin())
+
+    def scarcity(self, price_gbp: FloatArray) -> FloatArray:
+        """Return what each option pays for scarce power, shape (options,). [GBP]
+
+        Args:
+            price_gbp: Of one kW over one half-hour, shape (assets, slots). [GBP]
+        """
+        paid = np.zeros(self.count)
+        if not self.count:
+            return paid
+        first, stop = self.first_start, self.last_start + self.slots
+        starts = stop - first - self.slots + 1
+        is_flat = bool((self.power_kw == self.power_kw[0]).all())
+        for n, row in enumerate(self.candidate_rows):
+            price = price_gbp[row, first:stop]
+            here = slice(n * starts, (n + 1) * starts)
+            if is_flat:
+                running = np.concatenate([[0.0], np.cumsum(price)])
+                paid[here] = self.power_kw[0] * (running[self.slots :] - running[: -self.slots])
+            else:
+                paid[here] = np.correlate(price, self.power_kw, mode="valid")
+        return paid
 
     def find(self, row: int, start: int) -> int | None:
         """Return the option at an asset row and start, or None."""

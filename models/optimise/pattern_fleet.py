@@ -19,7 +19,7 @@ from models.optimise.chunked import shape_of
 from models.optimise.envelope import highest_rate
 from models.optimise.levels import Levels, levels_of, work_of
 from models.optimise.pattern import Lane
-from models.optimise.table import FloatArray, IntArray
+from models.optimise.table import BoolArray, FloatArray, IntArray
 
 FIRST_MOVE = 0.1
 """Share of a job's cost that the first move of its cap multipliers may shift."""
@@ -107,6 +107,16 @@ class PatternFleet:
         """Return the energy that a job's answer uses in each half-hour of the lane taken. [kWh]"""
         raise NotImplementedError
 
+    def add_load(self, load: FloatArray, of: BoolArray, grain_kw: float) -> None:
+        """Add what some jobs' answers draw to a load.
+
+        Args:
+            load: Per cell, added to. [kW]
+            of: Which jobs, shape (jobs,).
+            grain_kw: Powers are rounded to this, so that sums do not depend on their order. [kW]
+        """
+        raise NotImplementedError
+
 
 class RunFleet(PatternFleet):
     """Interruptible jobs; deferrable ones of constant power are runs in at most one chunk."""
@@ -170,6 +180,18 @@ class RunFleet(PatternFleet):
         energy[offset] = share * self.energy_kwh[lane]
         return energy
 
+    def add_load(self, load: FloatArray, of: BoolArray, grain_kw: float) -> None:
+        """Add what some jobs' answers draw to a load; see `PatternFleet.add_load`."""
+        jobs = np.flatnonzero(of & (self.taken >= 0))
+        is_used = self.lengths[jobs] > 0
+        begin = np.where(is_used, self.cell[self.taken[jobs]][:, None] + self.begins[jobs], 0)
+        power = np.round(self.power[jobs] / grain_kw)[:, None] * grain_kw
+        drawn = np.where(is_used, power, 0.0)
+        steps = np.zeros(load.size + 1)
+        np.add.at(steps, begin, drawn)
+        np.subtract.at(steps, begin + self.lengths[jobs], drawn)
+        load += np.cumsum(steps)[:-1]
+
 
 class MixFleet(PatternFleet):
     """Elastic jobs, answering with mixes of their levels."""
@@ -193,6 +215,8 @@ class MixFleet(PatternFleet):
             self.width[here, :, : width.shape[2]] = width
             self.slope[here, :, : slope.shape[2]] = slope
         self.drawn = np.zeros(self.rate.size)
+        offset = np.arange(self.rate.size) - np.repeat(self.ptr[:-1], np.diff(self.ptr))
+        self.cells = np.repeat(self.cell, np.diff(self.ptr)) + offset
 
     def _answer(
         self, worth: FloatArray, price: FloatArray, room: FloatArray, load: FloatArray
@@ -214,6 +238,13 @@ class MixFleet(PatternFleet):
         here = slice(int(self.ptr[lane]), int(self.ptr[lane + 1]))
         answer: FloatArray = self.drawn[here] * SLOT_HOURS * self.pue[lane]
         return answer
+
+    def add_load(self, load: FloatArray, of: BoolArray, grain_kw: float) -> None:
+        """Add what some jobs' answers draw to a load; see `PatternFleet.add_load`."""
+        is_taken = np.zeros(self.ptr.size - 1, dtype=np.bool_)
+        is_taken[self.taken[of & (self.taken >= 0)]] = True
+        here = np.repeat(is_taken, np.diff(self.ptr))
+        np.add.at(load, self.cells[here], np.round(self.drawn[here] / grain_kw) * grain_kw)
 
 
 @dataclass

@@ -72,27 +72,39 @@ Quote = Callable[[FloatArray], tuple[float, FloatArray]]
 
 def quotes_of(fleet: Fleet, pool: ThreadPoolExecutor) -> Quote:
     """Return the quote of a listed fleet."""
+
+    def quote(price: FloatArray) -> tuple[float, FloatArray]:
+        paid, choice = cheapest_listed(fleet, price, pool)
+        return float(paid.sum()), fleet.load_kw(choice)
+
+    return quote
+
+
+def cheapest_listed(
+    fleet: Fleet, price_gbp: FloatArray, pool: ThreadPoolExecutor | None = None
+) -> tuple[FloatArray, IntArray]:
+    """Return what each job pays at some prices and the option it takes, shape (jobs,); compiled. [GBP]
+
+    Args:
+        fleet: Listed options.
+        price_gbp: Of one kW over one half-hour, shape (assets, horizon), at least 0. [GBP]
+        pool: Prices pieces of the fleet side by side; None: one after the other. The answer does not depend on it.
+    """
     from models.optimise import kernels
 
-    choice = np.empty(fleet.count, dtype=np.int64)
+    paid, choice = np.empty(fleet.count), np.empty(fleet.count, dtype=np.int64)
+    price = np.ascontiguousarray(price_gbp).ravel()
+    running = running_sums(price)
     given = (fleet.slots, fleet.power_kw, fleet.profile_ptr, fleet.profile_kw)
     options = (fleet.ptr, fleet.cell, fleet.cost_gbp)
 
-    def quote(price: FloatArray) -> tuple[float, FloatArray]:
-        flat = np.ascontiguousarray(price).ravel()
-        running = running_sums(flat)
+    def piece(low: int) -> None:
+        high = min(low + PIECE, fleet.count)
+        kernels.least_listed(*given, *options, price, running, low, high, paid, choice)
 
-        def piece(low: int) -> tuple[float, FloatArray]:
-            steps = np.zeros(flat.size + 1)
-            high = min(low + PIECE, fleet.count)
-            paid = kernels.price_listed(*given, *options, flat, running, low, high, choice, steps)
-            return paid, steps
-
-        parts = list(pool.map(piece, range(0, fleet.count, PIECE)))
-        steps = sum((part[1] for part in parts), np.zeros(flat.size + 1))
-        return sum(part[0] for part in parts), np.cumsum(steps)[:-1].reshape(price.shape)
-
-    return quote
+    lows = range(0, fleet.count, PIECE)
+    list(map(piece, lows) if pool is None else pool.map(piece, lows))
+    return paid, choice
 
 
 def quotes_of_compact(fleet: CompactFleet, room_kw: FloatArray, pool: ThreadPoolExecutor) -> Quote:
@@ -120,6 +132,84 @@ def quotes_of_compact(fleet: CompactFleet, room_kw: FloatArray, pool: ThreadPool
     return quote
 
 
+@dataclass(frozen=True)
+class PriceState:
+    """Where a search for prices stands; arrays have one entry per scarce thing, any shape.
+
+    Attributes:
+        room: What there is of each. [kW or, scaled, kg]
+        price_gbp: Prices to be answered next, >= 0. [GBP per unit of room]
+        best_gbp: Highest value proven so far. [GBP]
+        best_price_gbp: The prices that prove it.
+        direction: Smoothed excess of demand over room; None before the first answer.
+        step: Step factor.
+        stalled: Rounds since the last gain.
+        history_gbp: The value of each round. [GBP]
+        target_gbp: Cost of a known plan, if any; steps aim there. [GBP]
+        is_done: True where another round would change nothing that counts.
+    """
+
+    room: FloatArray
+    price_gbp: FloatArray
+    best_gbp: float = -np.inf
+    best_price_gbp: FloatArray | None = None
+    direction: FloatArray | None = None
+    step: float = 1.0
+    stalled: int = 0
+    history_gbp: tuple[float, ...] = ()
+    target_gbp: float | None = None
+    is_done: bool = False
+
+    @property
+    def prices(self) -> Prices:
+        """Return the best prices met and what they prove."""
+        best = self.price_gbp if self.best_price_gbp is None else self.best_price_gbp
+        return Prices(best, self.best_gbp, self.history_gbp)
+
+    def after(self, paid_gbp: float, load: FloatArray) -> PriceState:
+        """Return the state after an answer to `price_gbp`: a deflected projected subgradient with Polyak steps.
+
+        Prices rise where more is wanted than there is and fall where less is; a component with price 0 and room to
+        spare does not enter the length of the step.
+
+        Args:
+            paid_gbp: What all jobs pay together at the prices. [GBP]
+            load: What they take, shape as `room`.
+        """
+        value = paid_gbp - float((self.price_gbp * self.room).sum())
+        is_gain = value > self.best_gbp + NOTICED * abs(self.best_gbp)
+        best, best_price = self.best_gbp, self.best_price_gbp
+        if value > best:
+            best, best_price = value, self.price_gbp
+        stalled, step, price = 0 if is_gain else self.stalled + 1, self.step, self.price_gbp
+        if stalled >= PATIENCE and best_price is not None:
+            step, stalled, price = step * SHRINK, 0, best_price
+        excess = load - self.room
+        direction = (
+            excess
+            if self.direction is None
+            else SHARE_NEW * excess + (1 - SHARE_NEW) * self.direction
+        )
+        move = np.where((price <= 0) & (direction < 0), 0.0, direction)
+        norm = float((move * move).sum())
+        is_done = norm == 0.0 or step < SMALLEST_STEP
+        if not is_done:
+            aim = best + TARGET * abs(best) if self.target_gbp is None else self.target_gbp
+            price = np.maximum(price + step * max(aim - value, 0.0) / norm * move, 0.0)
+        return PriceState(
+            room=self.room,
+            price_gbp=price,
+            best_gbp=best,
+            best_price_gbp=best_price,
+            direction=direction,
+            step=step,
+            stalled=stalled,
+            history_gbp=(*self.history_gbp, value),
+            target_gbp=self.target_gbp,
+            is_done=is_done,
+        )
+
+
 def search(
     quote: Quote,
     room_kw: FloatArray,
@@ -128,10 +218,10 @@ def search(
     target_gbp: float | None = None,
     step: float = 1.0,
 ) -> Prices:
-    """Move prices until the bound stalls or the rounds are used up.
+    """Look for prices with a high bound.
 
     Args:
-        quote: What the jobs answer.
+        quote: Answers prices.
         room_kw: Shape (assets, horizon). [kW]
         rounds: Most rounds, at least 1.
         start_gbp: Prices of the first round; None: zero. [GBP]
@@ -139,30 +229,12 @@ def search(
         step: Step factor of the first round.
     """
     price = np.zeros_like(room_kw) if start_gbp is None else start_gbp.copy()
-    best, best_price = -np.inf, price
-    direction: FloatArray | None = None
-    stalled = 0
-    history: list[float] = []
+    state = PriceState(room_kw, price, step=step, target_gbp=target_gbp)
     for _ in range(rounds):
-        paid, load = quote(price)
-        value = paid - float((price * room_kw).sum())
-        history.append(value)
-        stalled = 0 if value > best + NOTICED * abs(best) else stalled + 1
-        if value > best:
-            best, best_price = value, price
-        if stalled >= PATIENCE:
-            step, stalled, price = step * SHRINK, 0, best_price
-        excess = load - room_kw
-        direction = (
-            excess if direction is None else SHARE_NEW * excess + (1 - SHARE_NEW) * direction
-        )
-        move = np.where((price <= 0) & (direction < 0), 0.0, direction)
-        norm = float((move * move).sum())
-        if norm == 0.0 or step < SMALLEST_STEP:
+        state = state.after(*quote(state.price_gbp))
+        if state.is_done:
             break
-        aim = best + TARGET * abs(best) if target_gbp is None else target_gbp
-        price = np.maximum(price + step * max(aim - value, 0.0) / norm * move, 0.0)
-    return Prices(best_price, best, tuple(history))
+    return state.prices
 
 
 def find_prices(

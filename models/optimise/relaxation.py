@@ -17,10 +17,13 @@ import numpy as np
 from models.domain.asset import Asset
 from models.domain.job import Flexibility, Job
 from models.domain.regions import REGIONS, admits
-from models.domain.time import SLOT
-from models.optimise.award import Assignment, Links
+from models.domain.time import SLOT, ceil_slot
+from models.optimise.assignment import Options
+from models.optimise.choices import options_of
+from models.optimise.flexible import bends_in_shape
 from models.optimise.options import Closed, JobOptions, Weights, build_options, must_run_on_arrival
 from models.optimise.table import BoolArray, FloatArray, PricedTable, fits
+from models.optimise.terms import NONE_FITS
 
 POWER_STEP_KW = 0.1
 """Offered power is rounded down to this. [kW]"""
@@ -46,7 +49,7 @@ class Relaxed:
 
     field: str
     value: Any
-    options: JobOptions
+    options: Options
     pick: int
     change: float
 
@@ -72,15 +75,12 @@ def relaxations(
     Returns:
         Checked changes; empty when no single field helps.
     """
-    finders: tuple[Callable[[_Search], Relaxed | None], ...] = (
-        _deadline,
-        _carbon_cap,
-        _price_cap,
-        _power,
-        _regions,
-        _waiting,
-    )
     search = _Search(job, table, weights, room_kw, latest, release)
+    finders: tuple[Callable[[_Search], Relaxed | None], ...] = (
+        (_bent_deadline, _bent_carbon_cap, _bent_price_cap, _bent_power, _regions)
+        if bends_in_shape(job, _own(search))
+        else (_deadline, _carbon_cap, _price_cap, _power, _regions, _waiting)
+    )
     found = [answer for finder in finders if (answer := finder(search)) is not None]
     return sorted(found, key=lambda answer: (answer.change, answer.field))
 
@@ -111,10 +111,43 @@ class _Search:
 
     def checked(self, field: str, value: Any, change: float, **changes: Any) -> Relaxed | None:
         """Return the change if the changed job is placed beside the unchanged plan."""
-        options = self.options(**changes)
-        plan = Assignment([options], Links.none(1), self.room_kw)
-        pick = plan.best(0)
-        return Relaxed(field, value, options, pick, change) if pick >= 0 else None
+        changed = replace(self.job, **changes)
+        options = options_of(changed, self.table, self.weights, release=self.release)
+        pick = options.best_in(self.room_kw)
+        return None if pick == NONE_FITS else Relaxed(field, value, options, pick, change)
+
+    def least(
+        self,
+        steps: int,
+        value_of: Callable[[int], Any],
+        name: str,
+        change_of: Callable[[Any], float],
+        rest: str,
+    ) -> Relaxed | None:
+        """Return the smallest of some ascending values of one field that works, found by halving.
+
+        Args:
+            steps: How many values there are; a later one works wherever an earlier one does.
+            value_of: The value of a step.
+            name: The job's field.
+            change_of: How large a change a value is.
+            rest: REST name of the field.
+        """
+
+        def tried(step: int) -> Relaxed | None:
+            value = value_of(step)
+            return self.checked(rest, value, change_of(value), **{name: value})
+
+        low, high = 0, steps - 1
+        found = tried(high) if steps > 0 else None
+        while found is not None and low < high:
+            middle = (low + high) // 2
+            answer = tried(middle)
+            if answer is None:
+                low = middle + 1
+            else:
+                found, high = answer, middle
+        return found
 
 
 def _deadline(search: _Search) -> Relaxed | None:
@@ -204,7 +237,7 @@ def _regions(search: _Search) -> Relaxed | None:
         allowed = (*job.allowed_regions, asset.region)
         answer = search.checked("allowed_regions", list(allowed), 1.0, allowed_regions=allowed)
         if answer is not None:
-            worth = round(float(answer.options.objective_gbp[answer.pick]), 9)
+            worth = round(answer.options.objective_of(answer.pick), 9)
             found.append((worth, len(REGIONS[asset.region].members), asset.asset_id, answer))
     return min(found, key=lambda entry: entry[:3])[3] if found else None
 
@@ -215,6 +248,68 @@ def _waiting(search: _Search) -> Relaxed | None:
         return None
     return search.checked(
         "flexibility_type", str(Flexibility.DEFERRABLE), 0.5, flexibility=Flexibility.DEFERRABLE
+    )
+
+
+def _bent_deadline(search: _Search) -> Relaxed | None:
+    """Offer the earliest deadline on a half-hour at which the job fits."""
+    job = search.job
+    first = ceil_slot(job.latest_finish + timedelta(microseconds=1))
+    window = max(job.latest_finish - job.release, SLOT)
+    return search.least(
+        max(0, (search.latest - first) // SLOT + 1),
+        lambda step: first + step * SLOT,
+        "latest_finish",
+        lambda value: float((value - job.latest_finish) / window),
+        "latest_finish",
+    )
+
+
+def _bent_carbon_cap(search: _Search) -> Relaxed | None:
+    """Offer the lowest carbon cap at which the job fits."""
+    cap = search.job.carbon_cap_g_per_kwh
+    if cap is None:
+        return None
+    highest = float(np.nanmax(search.table.carbon_kg_per_kwh, initial=0.0)) * 1000.0
+    begin = math.floor(cap / CARBON_STEP_G) + 1
+    return search.least(
+        max(0, math.ceil(highest / CARBON_STEP_G) - begin + 1),
+        lambda step: round((begin + step) * CARBON_STEP_G, 6),
+        "carbon_cap_g_per_kwh",
+        lambda value: (value - cap) / max(cap, 1.0),
+        "carbon_cap_g_per_kwh",
+    )
+
+
+def _bent_price_cap(search: _Search) -> Relaxed | None:
+    """Offer the lowest price cap at which the job fits."""
+    cap = search.job.max_price_gbp_per_kwh
+    if cap is None:
+        return None
+    highest = float(np.nanmax(search.table.price_gbp_per_kwh, initial=cap))
+    begin = math.floor(cap / PRICE_STEP_GBP) + 1
+    return search.least(
+        max(0, math.ceil(highest / PRICE_STEP_GBP) - begin + 1),
+        lambda step: round((begin + step) * PRICE_STEP_GBP, 6),
+        "max_price_gbp_per_kwh",
+        lambda value: (value - cap) / max(abs(cap), 0.01),
+        "max_price_per_kwh",
+    )
+
+
+def _bent_power(search: _Search) -> Relaxed | None:
+    """Offer the most power at which the job fits (same duration, less work); not where it has levels of its own."""
+    job = search.job
+    if job.power_levels:
+        return None
+    least = max(POWER_STEP_KW, job.min_power_kw or 0.0)
+    highest = math.ceil(job.power_kw / POWER_STEP_KW - 1e-9) - 1
+    return search.least(
+        max(0, highest - math.ceil(least / POWER_STEP_KW - 1e-9) + 1),
+        lambda step: round((highest - step) * POWER_STEP_KW, 6),
+        "power_kw",
+        lambda value: (job.power_kw - value) / job.power_kw,
+        "estimated_power_kw",
     )
 
 

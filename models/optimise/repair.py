@@ -8,10 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.optimise.assignment import GAIN_GBP, UNSERVED, Assignment
+from models.optimise.pattern_options import PatternOptions
 from models.optimise.table import TOLERANCE_KW
+from models.optimise.terms import Hold
 
 REPAIR_WINDOWS = 12
 """How many of an unserved job's best windows are tried against the jobs that fill them."""
+
+CROWDED_GBP = 10.0
+"""Price of a kilowatt in a full half-hour when a run that keeps away from those is looked for. [GBP]"""
 
 REPAIR_EFFORT = 30_000
 """How many jobs may be lifted for that in one plan; a fleet far too big for its clusters would try for minutes."""
@@ -27,7 +32,7 @@ def repair(plan: Assignment) -> None:
         if plan.choice[k] != UNSERVED or plan.links.before[k] or plan.links.after[k]:
             continue
         best: _Swap | None = None
-        for pick in plan.options[k].open_ranking[:REPAIR_WINDOWS]:
+        for pick in _wanted(plan, k):
             if plan.effort >= REPAIR_EFFORT:
                 plan.is_cut_short = True
                 return
@@ -41,6 +46,18 @@ def repair(plan: Assignment) -> None:
             waiting += [other for other, pick in best.after if pick == UNSERVED]
 
 
+def _wanted(plan: Assignment, k: int) -> list[int]:
+    """Return the options for which job k tries to push others aside, best first.
+
+    Where runs are found on demand, one is the best that keeps away from full half-hours as far as it can.
+    """
+    mine = plan.options[k]
+    if isinstance(mine, PatternOptions):
+        full = plan.room_kw < mine.job.power_kw
+        mine.best_in(mine.table.room_kw, price_gbp=np.where(full, CROWDED_GBP, 0.0))
+    return [int(pick) for pick in mine.open_ranking[:REPAIR_WINDOWS]]
+
+
 @dataclass(frozen=True)
 class _Swap:
     """New choices of some jobs, and what the plan gains: change of penalties, then of ranks. [GBP]"""
@@ -51,19 +68,16 @@ class _Swap:
 
 def _swap(plan: Assignment, k: int, pick: int) -> _Swap | None:
     """Place job k at one option by lifting others and placing them anew; the plan is left as it was."""
-    mine = plan.options[k]
-    row, start = int(mine.asset_row[pick]), int(mine.start[pick])
-    span = slice(start, start + mine.slots)
+    wanted = plan.options[k].hold(pick)
     before = [(k, UNSERVED)]
     worth = [plan.worth(k)]
-    for other in _holders(plan, row, span, k):
-        lacking = mine.power_kw - plan.room_kw[row, span] > TOLERANCE_KW
+    slots = wanted.slots
+    for other in holders(plan, wanted, k):
+        lacking = wanted.power_kw - plan.room_kw[wanted.row, wanted.at] > TOLERANCE_KW
         if not lacking.any():
             break
-        held = plan.span(other)
-        assert held is not None
-        shared = slice(max(start, held[1].start) - start, min(span.stop, held[1].stop) - start)
-        if not lacking[shared].any():
+        hold = plan.held(other)
+        if hold is None or not hold.takes(wanted.row, slots[lacking]):
             continue
         before.append((other, int(plan.choice[other])))
         worth.append(plan.worth(other))
@@ -95,10 +109,10 @@ def _put(plan: Assignment, choices: Sequence[tuple[int, int]]) -> None:
             plan.place(j, pick)
 
 
-def _holders(plan: Assignment, row: int, span: slice, k: int) -> list[int]:
-    """Return independent jobs that hold power in a window: cheapest to leave unserved first, then most slack."""
+def holders(plan: Assignment, wanted: Hold, k: int) -> list[int]:
+    """Return independent jobs that may hold power where job k wants it: those with most slack first."""
     touching = np.flatnonzero(
-        (plan.row == row) & (plan.start < span.stop) & (plan.stop > span.start)
+        (plan.row == wanted.row) & (plan.start < wanted.stop) & (plan.stop > wanted.start)
     )
     found = [
         int(other)

@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 
+import numpy as np
+from numpy.typing import NDArray
+
 from models.domain.job import DELAY_FACTOR, Job
+from models.domain.plan import Segment
+
+NONE_FITS = -1
+"""Answer of `best_in` where nothing fits."""
 
 
 class Closed(IntEnum):
@@ -24,6 +31,40 @@ class Closed(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """The power a placed run holds.
+
+    Attributes:
+        row: Asset row.
+        at: Slots, as a stretch or one by one.
+        power_kw: In each of them. [kW]
+        start: First slot.
+        stop: Slot after the last one; a successor may start there.
+    """
+
+    row: int
+    at: slice | NDArray[np.int64]
+    power_kw: NDArray[np.float64]
+    start: int
+    stop: int
+
+    def takes(self, row: int, slots: NDArray[np.int64]) -> bool:
+        """Return whether any of some slots of an asset is held."""
+        if row != self.row:
+            return False
+        if isinstance(self.at, slice):
+            return bool(((slots >= self.at.start) & (slots < self.at.stop)).any())
+        return bool(np.isin(slots, self.at).any())
+
+    @property
+    def slots(self) -> NDArray[np.int64]:
+        """Return the slots held, one by one."""
+        if isinstance(self.at, slice):
+            return np.arange(self.at.start, self.at.stop, dtype=np.int64)
+        return self.at
+
+
+@dataclass(frozen=True, slots=True)
 class Weights:
     """What the objective weighs, as numbers."""
 
@@ -36,10 +77,11 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class Incumbent:
-    """The award a job holds now, in slot terms."""
+    """The award a job holds now: where, from which slot, and in which stretches of power."""
 
     asset_id: str
     start: int
+    segments: tuple[Segment, ...] = ()
 
 
 def delay_rate_gbp_per_hour(job: Job, energy_kwh: float, weights: Weights) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 
 from models.domain.asset import Asset
 from models.domain.gpu import GPU_MODELS, MAX_GPU_COUNT, gpu_power_kw
-from models.domain.job import PLANNED_KINDS, Flexibility, Job, Priority
+from models.domain.job import Flexibility, Job, Priority
 from models.domain.regions import REGIONS
 from services.types import AssetDraft, BestWindowQuery, JobDraft, Repeat
 from web.pages.forms import (
@@ -113,7 +113,6 @@ class JobForm:
     priorities: tuple[str, ...] = tuple(str(p) for p in Priority)
     may_add_cluster: bool = True
     first_pass_note: str = AUTUMN_NOTE
-    pausing_is_planned: bool = Flexibility.INTERRUPTIBLE in PLANNED_KINDS
     asset_regions: dict[str, str] = field(default_factory=dict)
 
     @property

@@ -27,7 +27,6 @@ RULE_WORDS: Mapping[str, str] = {
     "max_price": "its price cap is below every window",
     "deadline": "its deadline is too near",
     "predecessor": "the job it waits for will not finish in time",
-    "flexibility": "this kind of flexibility is not planned yet",
     "asset": "no cluster can take it",
     "region": "no cluster is in an allowed region",
     "pinned": "its pinned start is no longer possible",

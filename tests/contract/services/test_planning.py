@@ -16,7 +16,7 @@ from agents.scheduler import PolicyVeto, negotiate
 from agents.view import Outcome, Situation
 from models.domain.access import Caller, Role
 from models.domain.errors import Forbidden, NotFound, StalePlan
-from models.domain.job import PLANNED_KINDS, Flexibility, JobStatus
+from models.domain.job import Flexibility, JobStatus
 from models.domain.plan import NegotiationStatus
 from services import assets, controls, planning, submit
 from services.negotiation_log import begin
@@ -496,15 +496,21 @@ def test_a_successor_waits_for_a_running_job_and_for_its_confirmation(world: Wor
     assert world.view(second).job.status is JobStatus.SCHEDULED
 
 
-def test_kinds_that_are_not_planned_yet_are_refused_as_that(world: World) -> None:
-    unplanned = [kind for kind in Flexibility if kind not in PLANNED_KINDS]
+@pytest.mark.parametrize("kind", list(Flexibility))
+def test_every_kind_is_planned_and_keeps_its_place_when_nothing_changes(
+    world: World, kind: Flexibility
+) -> None:
     with_cluster(world)
-    for kind in unplanned:
-        job_id = submitted(world, flexibility=kind)
-        refusal = world.view(job_id).plan.refusal  # type: ignore[union-attr]
-        assert refusal is not None
-        assert refusal.rule == "flexibility"
-    assert planning.schedule_all(world.context, OPERATOR).refused == len(unplanned)
+    job_id = submitted(world, flexibility=kind)
+    first = world.view(job_id)
+    assert first.job.status is JobStatus.SCHEDULED
+    assert planning.schedule_all(world.context, OPERATOR).moved == 0
+    again = world.view(job_id)
+    assert first.plan is not None
+    assert again.plan is not None
+    assert again.plan.award is not None
+    assert first.plan.award is not None
+    assert again.plan.award.placement.segments == first.plan.award.placement.segments
 
 
 # --- the loop's question --------------------------------------------------------------------------

@@ -39,7 +39,7 @@ def verdict(
     options, links = options_of(jobs, table, some_weights())
     if tampered is not None:
         options = tuple(replace(mine, job=job) for mine, job in zip(options, tampered, strict=True))
-    view = PolicyAgentView(a_policy(), table, options, links, tuple(choice))
+    view = PolicyAgentView(a_policy(), table, options=options, links=links, choice=tuple(choice))
     proposal = PlanProposed(
         sender="chair",
         load_kw=SlotArray(np.zeros((1, 1))),
@@ -67,7 +67,7 @@ def test_a_plan_within_all_limits_is_approved_with_what_was_checked() -> None:
     answer = verdict([a_job(minutes=30), a_job("b", 30)], flat(), [0, UNSERVED])
     assert isinstance(answer, PlanApproved)
     assert set(answer.checked) == {
-        "deadline", "release", "asset", "region", "power", "carbon_cap", "max_price", "order",
+        "deadline", "release", "asset", "region", "shape", "power", "carbon_cap", "max_price", "order",
     }  # fmt: skip
 
 
@@ -101,7 +101,7 @@ def test_a_run_on_somebody_elses_cluster_is_vetoed() -> None:
     options, links = options_of([job], table, some_weights())
     pick = options[0].find(1, 0)
     assert pick is not None
-    view = PolicyAgentView(a_policy(), foreign, options, links, (pick,))
+    view = PolicyAgentView(a_policy(), foreign, options=options, links=links, choice=(pick,))
     (answer,) = policy_agent.respond(view, (_proposal(),))
     assert isinstance(answer, PlanVetoed)
     assert answer.rule == "asset"
@@ -124,7 +124,7 @@ def test_a_start_in_a_half_hour_that_has_passed_is_vetoed() -> None:
     )
     options, links = options_of([job], flat(), some_weights())
     later = flat(first_open=2)
-    view = PolicyAgentView(a_policy(), later, options, links, (1,))
+    view = PolicyAgentView(a_policy(), later, options=options, links=links, choice=(1,))
     (answer,) = policy_agent.respond(view, (_proposal(),))
     assert isinstance(answer, PlanVetoed)
     assert answer.rule == "release"
@@ -166,7 +166,8 @@ def test_the_policy_is_published_first_and_prices_of_zero_next() -> None:
     assert published.carbon_price_gbp_per_tonne == pytest.approx(2667.0)
     # (0.1 / 0.3) · £0.20 / 24 h.
     assert published.delay_gbp_per_kwh_hour == pytest.approx(0.2 / 72.0)
-    (posted,) = policy_agent.respond(view, (published,))
+    rounds = policy_agent.open_rounds(view.table)
+    (posted,) = policy_agent.respond(replace(view, prices=rounds), ())
     assert isinstance(posted, PricesPosted)
     assert posted.power_gbp_per_kwh.values.tolist() == [[0.0] * 6]
 
@@ -188,7 +189,7 @@ def test_options_are_not_needed_to_be_honest() -> None:
         closed=np.zeros_like(options[0].closed),
         cost_gbp=np.zeros_like(options[0].cost_gbp),
     )
-    view = PolicyAgentView(a_policy(), flat(), (lying,), links, (0,))
+    view = PolicyAgentView(a_policy(), flat(), options=(lying,), links=links, choice=(0,))
     (answer,) = policy_agent.respond(view, (_proposal(),))
     assert isinstance(answer, PlanVetoed)
     assert answer.rule == "max_price"

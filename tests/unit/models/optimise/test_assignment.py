@@ -16,10 +16,12 @@ def test_lifting_gives_back_exactly_what_placing_took() -> None:
     plan = Assignment(options, Links.none(1), table.room_kw)
     plan.place(0, 1)
     assert plan.room_kw.tolist() == [[100.0, 90.0, 90.0, 100.0]]
-    assert plan.span(0) == (0, slice(1, 3))
+    held = plan.held(0)
+    assert held is not None
+    assert (held.row, held.at) == (0, slice(1, 3))
     plan.lift(0)
     assert plan.room_kw.tolist() == table.room_kw.tolist()
-    assert plan.span(0) is None
+    assert plan.held(0) is None
 
 
 def test_the_objective_counts_penalties_and_options() -> None:

@@ -12,6 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from models.domain.job import Flexibility, Job
+from models.optimise import envelope, level_runs
 from models.optimise.caps import Spent
 from models.optimise.elastic import cheapest, quote
 from models.optimise.levels import levels_of
@@ -246,3 +247,18 @@ def test_of_two_lanes_the_cheaper_wins_and_unknown_half_hours_come_last() -> Non
     only = cheapest(an_elastic(60), [unknown])
     assert only is not None
     assert only.tier == 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(job=st.one_of(tabled, linear), lane=lanes(slots=(2, 16)))
+def test_without_a_compiler_the_answers_are_the_same(job: Job, lane: Lane) -> None:
+    fast, bound = cheapest(job, [lane]), quote(job, [lane]).bound_gbp
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(envelope, "is_compiled", lambda: False)
+        patch.setattr(level_runs, "is_compiled", lambda: False)
+        plain, plain_bound = cheapest(job, [lane]), quote(job, [lane]).bound_gbp
+    assert bound == pytest.approx(plain_bound, abs=1e-9)
+    assert (fast is None) == (plain is None)
+    if fast is not None and plain is not None and not job.min_power_kw:
+        # With a least power a linear rate is not exact, and equal costs on its grid may lead to different runs.
+        assert fast.priced_gbp == pytest.approx(plain.priced_gbp, abs=1e-7)

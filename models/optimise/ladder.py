@@ -1,0 +1,189 @@
+"""Which method makes a plan, by the size and kind of what is to be planned, and what may be claimed of it.
+
+1. Everybody alone at its best: where that fits, it is the optimum and nothing else is tried.
+2. Few plain windows: the exact programme.
+3. Many plain windows: prices, annealing, and a bound raised by leaving out what cannot matter (`fleet_solve.py`).
+4. Runs in chunks, elastic runs, dependencies: insertion at prices, then ruin and recreate (`search.py`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from models.domain.plan import PlanMethod
+from models.optimise.assignment import UNSERVED, Assignment
+from models.optimise.award import orders
+from models.optimise.fleet import UNSERVED_CELL, Fleet, fleet_of
+from models.optimise.fleet_solve import EXACT_GAP, budget_for, is_scarce, solve
+from models.optimise.options import JobOptions, open_mask
+from models.optimise.pattern_options import PatternOptions
+from models.optimise.prices import Prices
+from models.optimise.programme import solve_programme
+from models.optimise.search import ease, insert_at_prices, ruin_and_recreate
+from models.optimise.table import TOLERANCE_KW, FloatArray, IntArray, PricedTable
+
+FEW_WINDOWS = 60
+"""Up to so many jobs the exact programme is asked at once, without loops that must be compiled first."""
+
+FEW_SECONDS = 3.0
+"""Its time limit; a cut-off only. [s]"""
+
+LARGE = 2_000
+"""From so many jobs on windows are priced by compiled loops."""
+
+FAST_MOVES, SLOW_MOVES = 6, 1
+"""Moves of the search per job: those with listed windows, and those whose runs are found on demand."""
+
+RANK_TOLERANCE_GBP = 1e-5
+"""Ranks that differ from objectives by no more are the same; the run on arrival is ranked that little better. [GBP]"""
+
+
+@dataclass(frozen=True)
+class Best:
+    """The plan of a ladder and what is proven of it.
+
+    Attributes:
+        plan: The plan.
+        bound_gbp: No plan has a lower objective. [GBP]
+        method: How it was found.
+        is_heuristic: A limit cut a search off.
+    """
+
+    plan: Assignment
+    bound_gbp: float
+    method: PlanMethod
+    is_heuristic: bool
+
+
+def rounds_for(jobs: int) -> int:
+    """Return how many price rounds a negotiation over some jobs holds at most."""
+    if jobs <= FEW_WINDOWS:
+        return 80
+    return budget_for(jobs).rounds
+
+
+def climb(first: Assignment, table: PricedTable, prices: Prices, has_held: bool, seed: int) -> Best:
+    """Return the best plan of the ladder; never one that is worse than the first.
+
+    Args:
+        first: A plan that keeps every rule.
+        table: What its options were priced on.
+        prices: From the price rounds, with the bound they prove.
+        has_held: Jobs hold awards now: whoever is served by the first plan stays served.
+        seed: Of the searches.
+    """
+    is_plain = all(isinstance(mine, JobOptions) for mine in first.options)
+    if is_plain and not any(first.links.before):
+        found = _windows(first, table, prices, seed)
+    else:
+        found = _searched(first, prices, seed)
+    if found.plan.score < first.score and (not has_held or found.plan.serves_all_of(first)):
+        return _claimed(found)
+    return _claimed(replace(found, plan=first, method=PlanMethod.PRICED))
+
+
+def _claimed(found: Best) -> Best:
+    """Call a plan exact where its bound proves it."""
+    objective = found.plan.objective_gbp
+    is_proven = objective - found.bound_gbp <= EXACT_GAP * max(abs(objective), 0.01)
+    method = PlanMethod.EXACT if is_proven else PlanMethod.PRICED
+    return replace(found, method=method, is_heuristic=found.is_heuristic and not is_proven)
+
+
+def _windows(first: Assignment, table: PricedTable, prices: Prices, seed: int) -> Best:
+    options = [mine for mine in first.options if isinstance(mine, JobOptions)]
+    fleet = fleet_of(options, table, by_rank=True)
+    by_cost = all(_ranks_are_objectives(mine) for mine in options)
+    if len(options) <= FEW_WINDOWS:
+        return _exact(first, fleet, table.room_kw, prices, by_cost, seed)
+    budget = budget_for(fleet.count, is_scarce(fleet, table.room_kw))
+    if not by_cost:
+        # What is proven on ranks is no bound of the objective: only the search is wanted.
+        budget = replace(budget, tighten_rounds=0, exact_seconds=0.0)
+    result = solve(fleet, table.room_kw, seed, budget, prices)
+    plan = _mapped(first, fleet, result.choice)
+    bound = max(prices.bound_gbp, result.bound_gbp) if by_cost else prices.bound_gbp
+    return Best(plan, bound, result.method, result.is_heuristic)
+
+
+def _ranks_are_objectives(mine: JobOptions) -> bool:
+    here = open_mask(mine)
+    return bool(
+        (np.abs(mine.rank_gbp[here] - mine.objective_gbp[here]) <= RANK_TOLERANCE_GBP).all()
+    )
+
+
+def _below(mine: JobOptions) -> float:
+    """Return how far the ranks of open options lie below their objectives at most. [GBP]"""
+    here = open_mask(mine)
+    return float((mine.objective_gbp[here] - mine.rank_gbp[here]).max(initial=0.0))
+
+
+def _exact(
+    first: Assignment,
+    fleet: Fleet,
+    room_kw: FloatArray,
+    prices: Prices,
+    by_cost: bool,
+    seed: int,
+) -> Best:
+    """Ask the exact programme, and check what it answers."""
+    start = _options_of(first, fleet)
+    answer = solve_programme(fleet, room_kw, start, FEW_SECONDS, seed)
+    plan, bound = first, prices.bound_gbp
+    if answer.choice is not None and fleet.overload_kw(answer.choice, room_kw) <= TOLERANCE_KW:
+        plan = _mapped(first, fleet, answer.choice)
+    if by_cost:
+        # The programme minimises ranks, which lie below the objective by a trifle where a job prefers its arrival.
+        slack = sum(_below(mine) for mine in first.options if isinstance(mine, JobOptions))
+        bound = max(bound, min(answer.bound_gbp - slack, plan.objective_gbp))
+    return Best(plan, bound, PlanMethod.EXACT, answer.is_cut_short)
+
+
+def _options_of(plan: Assignment, fleet: Fleet) -> IntArray:
+    """Return a plan's choices as options of a fleet."""
+    found = fleet.ptr[1:] - 1
+    for k, pick in enumerate(plan.choice):
+        if pick != UNSERVED:
+            mine = fleet.source[fleet.ptr[k] : fleet.ptr[k + 1]]
+            found[k] = fleet.ptr[k] + int(np.flatnonzero(mine == pick)[0])
+    return found
+
+
+def _mapped(first: Assignment, fleet: Fleet, choice: IntArray) -> Assignment:
+    """Return options of a fleet as a plan, improved where single jobs still gain by moving."""
+    plan = Assignment(first.options, first.links, first.empty_room_kw)
+    for k, option in enumerate(choice):
+        if fleet.cell[option] != UNSERVED_CELL:
+            plan.place(k, int(fleet.source[option]))
+    return plan
+
+
+def _searched(first: Assignment, prices: Prices, seed: int) -> Best:
+    plan = first
+    for order in orders(first.options, first.links):
+        other = Assignment(first.options, first.links, first.empty_room_kw)
+        insert_at_prices(other, order, prices.price_gbp)
+        ease(other, prices.price_gbp)
+        plan = min(plan, other, key=lambda each: each.score)
+    again = Assignment(first.options, first.links, first.empty_room_kw)
+    again.take(plan.choice)
+    moves = sum(
+        FAST_MOVES if isinstance(mine, JobOptions) else SLOW_MOVES for mine in first.options
+    )
+    ruin_and_recreate(again, prices.price_gbp, moves, seed)
+    plan = min(plan, again, key=lambda each: each.score)
+    return Best(plan, prices.bound_gbp, PlanMethod.PRICED, False)
+
+
+def tidied(plan: Assignment) -> Assignment:
+    """Return a plan whose jobs have forgotten the runs that only a search has looked at."""
+    for k, mine in enumerate(plan.options):
+        if isinstance(mine, PatternOptions) and mine.count:
+            pick = int(plan.choice[k])
+            kept = mine.forget_all_but([] if pick == UNSERVED else [pick])
+            if kept:
+                plan.choice[k] = kept[0]
+    return plan
