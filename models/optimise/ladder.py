@@ -27,8 +27,11 @@ from models.optimise.table import TOLERANCE_KW, FloatArray, IntArray, PricedTabl
 FEW_WINDOWS = 60
 """Up to so many jobs the exact programme is asked at once, without loops that must be compiled first."""
 
-FEW_SECONDS = 3.0
-"""Its time limit; a cut-off only. [s]"""
+FEW_NODES = 50
+"""Most nodes of its search: a limit that is the same on every machine, so that the same inputs give the same plan."""
+
+FEW_SECONDS = 60.0
+"""Its time limit; a cut-off for emergencies only. [s]"""
 
 LARGE = 2_000
 """From so many jobs on windows are priced by compiled loops."""
@@ -131,7 +134,7 @@ def _exact(
 ) -> Best:
     """Ask the exact programme, and check what it answers."""
     start = _options_of(first, fleet)
-    answer = solve_programme(fleet, room_kw, start, FEW_SECONDS, seed)
+    answer = solve_programme(fleet, room_kw, start, FEW_SECONDS, seed, FEW_NODES)
     plan, bound = first, prices.bound_gbp
     if answer.choice is not None and fleet.overload_kw(answer.choice, room_kw) <= TOLERANCE_KW:
         plan = _mapped(first, fleet, answer.choice)

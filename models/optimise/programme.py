@@ -33,7 +33,12 @@ class ProgrammeAnswer:
 
 
 def solve_programme(
-    fleet: Fleet, room_kw: FloatArray, start: IntArray | None, seconds: float, seed: int = 0
+    fleet: Fleet,
+    room_kw: FloatArray,
+    start: IntArray | None,
+    seconds: float,
+    seed: int = 0,
+    nodes: int | None = None,
 ) -> ProgrammeAnswer:
     """Choose one option per job at least cost within the room.
 
@@ -43,6 +48,7 @@ def solve_programme(
         start: Options of a known plan, if any.
         seconds: Time limit; a cut-off only, so that small programmes give the same answer every time. [s]
         seed: Of the solver.
+        nodes: Most nodes of its search; None: no such limit. Unlike seconds, the same on every machine.
     """
     import highspy
 
@@ -64,6 +70,8 @@ def solve_programme(
     solver.setOptionValue("time_limit", seconds)
     solver.setOptionValue("mip_rel_gap", WANTED_GAP)
     solver.setOptionValue("random_seed", seed)
+    if nodes is not None:
+        solver.setOptionValue("mip_max_nodes", nodes)
     solver.passModel(lp)
     if start is not None:
         known = highspy.HighsSolution()
@@ -73,7 +81,8 @@ def solve_programme(
         solver.setSolution(known)
     solver.run()
     status, info = solver.getModelStatus(), solver.getInfo()
-    cut = status == highspy.HighsModelStatus.kTimeLimit
+    limits = (highspy.HighsModelStatus.kTimeLimit, highspy.HighsModelStatus.kSolutionLimit)
+    cut = status in limits
     bound = float(info.mip_dual_bound) if np.isfinite(info.mip_dual_bound) else -np.inf
     if info.primal_solution_status != highspy.SolutionStatus.kSolutionStatusFeasible:
         return ProgrammeAnswer(None, bound, cut)

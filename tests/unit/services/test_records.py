@@ -155,7 +155,7 @@ def test_a_certificate_without_a_gap_says_null() -> None:
     _, outcome = a_plan()
     told = records.certificate(replace(outcome.certificate, gap_percent=None))
     assert told["gap_percent"] is None
-    assert told["method"] == "greedy"
+    assert told["method"] == "exact"
 
 
 def test_inputs_name_source_times_quality_and_digest() -> None:
