@@ -1,8 +1,8 @@
 """The ladder: which method plans a fleet, by its size, and what the plan may claim.
 
 Small fleets are solved exactly, larger ones by prices and annealing; each result carries the bound proven for it and is
-checked here against the room, whoever made it. Budgets count rounds and moves, so that the same input gives the same
-plan; the one limit in seconds cuts the exact programme off and is reported as `heuristic`.
+checked here against the room, whoever made it. Budgets count rounds, moves and options, never seconds, so that the same
+input gives the same plan on every machine.
 """
 
 from __future__ import annotations
@@ -20,12 +20,19 @@ from models.optimise.prices import (
     find_prices_compact,
     sample_prices,
 )
-from models.optimise.programme import solve_programme
+from models.optimise.programme import LONG_WORK, solve_programme
 from models.optimise.table import TOLERANCE_KW, FloatArray, IntArray
 from models.optimise.tightening import tightened, unblocked
 
 EXACT_GAP = 1e-4
 """Relative gap up to which a plan is called exact."""
+
+
+HOPEFUL_GAP = 0.02
+"""Relative gap beyond which the exact programme is asked of small fleets only: it would take long and prove little."""
+
+SMALL_COLUMNS = 700
+"""Most options of such a small fleet."""
 
 
 class Overloaded(RuntimeError):
@@ -40,7 +47,7 @@ class Budget:
         rounds: Price rounds.
         moves: Moves of each of two searches.
         tighten_rounds: Price rounds after leaving out options that cannot matter; 0: not done.
-        exact_seconds: Time limit of the exact programme; 0: not tried. [s]
+        exact_work: Work of the exact programme, see `solve_programme`; 0: not asked.
         most: Options listed of one job of a compact fleet.
         sample: Jobs of a compact fleet on which prices are first found.
         full_rounds: Price rounds of a compact fleet over all jobs.
@@ -50,7 +57,7 @@ class Budget:
     rounds: int = 600
     moves: int = 50_000_000
     tighten_rounds: int = 0
-    exact_seconds: float = 0.0
+    exact_work: int = 0
     most: int = 1 << 30
     sample: int = 1 << 30
     full_rounds: int = 0
@@ -65,7 +72,7 @@ def budget_for(jobs: int, is_tight: bool = True) -> Budget:
         is_tight: Whether room is scarce; where it is not, fewer moves do.
     """
     if jobs <= 200:
-        return Budget(600, 4_000_000, tighten_rounds=400, exact_seconds=2.0)
+        return Budget(80 + 4 * jobs, 20_000 * jobs, tighten_rounds=400, exact_work=LONG_WORK)
     if jobs <= 3_000:
         return Budget(600, 50_000_000 if is_tight else 8_000_000, tighten_rounds=400)
     if jobs <= 20_000:
@@ -85,7 +92,7 @@ class FleetResult:
         bound_gbp: No plan costs less. [GBP]
         unserved: How many jobs stay unserved.
         method: How the plan was found.
-        is_heuristic: A limit in seconds cut the exact programme off.
+        is_heuristic: The exact programme was cut off by its limit.
         prices: The prices that prove the bound.
     """
 
@@ -134,9 +141,9 @@ def solve(
         bound = prices.bound_gbp
     if smaller is None or objective - bound <= EXACT_GAP * abs(objective):
         method = PlanMethod.EXACT
-    elif budget.exact_seconds > 0:
+    elif budget.exact_work and _is_hopeful(smaller, objective, bound):
         picked = _found_again(smaller, fitting, choice)
-        answer = solve_programme(smaller, room_kw, picked, budget.exact_seconds, seed)
+        answer = solve_programme(smaller, room_kw, picked, seed, budget.exact_work)
         if answer.choice is not None:
             found = _found_again(fitting, smaller, answer.choice)
             if found is not None and _is_better(fitting, room_kw, found, objective):
@@ -152,20 +159,32 @@ def solve(
     return FleetResult(original, objective, bound, unserved, method, is_heuristic, prices)
 
 
+def _is_hopeful(fleet: Fleet, objective_gbp: float, bound_gbp: float) -> bool:
+    """Return whether the exact programme may close a gap in little time."""
+    gap = objective_gbp - bound_gbp
+    return fleet.cell.size <= SMALL_COLUMNS or gap <= HOPEFUL_GAP * abs(objective_gbp)
+
+
 def _awarded(
     fitting: Fleet, room_kw: FloatArray, prices: Prices, seed: int, budget: Budget
 ) -> IntArray:
-    """Return a plan, searched among options that are not blocked as long as everybody is served."""
+    """Return a plan, searched among options that are not blocked as long as everybody is served.
+
+    Where that serves not everybody after all, it is searched among all options too and the better plan counts.
+    """
+    searched = (budget.moves, seed, budget.shards)
     hopeful = unblocked(fitting, room_kw, is_served=True) if budget.tighten_rounds else None
     if hopeful is None or hopeful.cell.size == fitting.cell.size:
-        plan = award_priced(fitting, room_kw, prices.price_gbp, budget.moves, seed, budget.shards)
-        return plan.choice
+        return award_priced(fitting, room_kw, prices.price_gbp, *searched).choice
     guide = find_prices(hopeful, room_kw, budget.rounds, start_gbp=prices.price_gbp)
-    plan = award_priced(hopeful, room_kw, guide.price_gbp, budget.moves, seed, budget.shards)
+    plan = award_priced(hopeful, room_kw, guide.price_gbp, *searched)
     found = _found_again(fitting, hopeful, plan.choice)
     if found is None:
         raise Overloaded("a plan uses an option that its fleet does not have")
-    return found
+    if not fitting.unserved(found).size:
+        return found
+    other = award_priced(fitting, room_kw, prices.price_gbp, *searched)
+    return other.choice if other.objective_gbp < fitting.objective_gbp(found) else found
 
 
 def is_scarce(fleet: Fleet, room_kw: FloatArray) -> bool:

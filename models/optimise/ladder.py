@@ -1,7 +1,7 @@
 """Which method makes a plan, by the size and kind of what is to be planned, and what may be claimed of it.
 
 1. Everybody alone at its best: where that fits, it is the optimum and nothing else is tried.
-2. Few plain windows: the exact programme.
+2. Few plain windows: ruin and recreate, then the exact programme over what could still be better.
 3. Many plain windows: prices, annealing, and a bound raised by leaving out what cannot matter (`fleet_solve.py`).
 4. Runs in chunks, elastic runs, dependencies: insertion at prices, then ruin and recreate (`search.py`).
 """
@@ -20,18 +20,13 @@ from models.optimise.fleet_solve import EXACT_GAP, budget_for, is_scarce, solve
 from models.optimise.options import JobOptions, open_mask
 from models.optimise.pattern_options import PatternOptions
 from models.optimise.prices import Prices
-from models.optimise.programme import solve_programme
+from models.optimise.programme import SHORT_WORK, solve_programme
 from models.optimise.search import ease, insert_at_prices, ruin_and_recreate
 from models.optimise.table import TOLERANCE_KW, FloatArray, IntArray, PricedTable
+from models.optimise.tightening import worthwhile
 
-FEW_WINDOWS = 60
-"""Up to so many jobs the exact programme is asked at once, without loops that must be compiled first."""
-
-FEW_NODES = 1
-"""Most nodes of its search: a limit that is the same on every machine."""
-
-FEW_SECONDS = 2.0
-"""Its time limit, as scarce fleets can take long at one node; the same inputs may then give another plan. [s]"""
+FEW_WINDOWS = 20
+"""Up to so many jobs nothing is used that must be compiled first."""
 
 LARGE = 2_000
 """From so many jobs on windows are priced by compiled loops."""
@@ -62,8 +57,6 @@ class Best:
 
 def rounds_for(jobs: int) -> int:
     """Return how many price rounds a negotiation over some jobs holds at most."""
-    if jobs <= FEW_WINDOWS:
-        return 80
     return budget_for(jobs).rounds
 
 
@@ -100,11 +93,14 @@ def _windows(first: Assignment, table: PricedTable, prices: Prices, seed: int) -
     fleet = fleet_of(options, table, by_rank=True)
     by_cost = all(_ranks_are_objectives(mine) for mine in options)
     if len(options) <= FEW_WINDOWS:
-        return _exact(first, fleet, table.room_kw, prices, by_cost, seed)
+        return _few(first, fleet, table.room_kw, prices, by_cost, seed)
     budget = budget_for(fleet.count, is_scarce(fleet, table.room_kw))
+    if budget.exact_work:
+        # Somebody waits for the plan, and each new job asks for another.
+        budget = replace(budget, exact_work=SHORT_WORK)
     if not by_cost:
         # What is proven on ranks is no bound of the objective: only the search is wanted.
-        budget = replace(budget, tighten_rounds=0, exact_seconds=0.0)
+        budget = replace(budget, tighten_rounds=0, exact_work=0)
     result = solve(fleet, table.room_kw, seed, budget, prices)
     plan = _mapped(first, fleet, result.choice)
     bound = max(prices.bound_gbp, result.bound_gbp) if by_cost else prices.bound_gbp
@@ -124,7 +120,7 @@ def _below(mine: JobOptions) -> float:
     return float((mine.objective_gbp[here] - mine.rank_gbp[here]).max(initial=0.0))
 
 
-def _exact(
+def _few(
     first: Assignment,
     fleet: Fleet,
     room_kw: FloatArray,
@@ -132,12 +128,14 @@ def _exact(
     by_cost: bool,
     seed: int,
 ) -> Best:
-    """Ask the exact programme, and check what it answers."""
-    start = _options_of(first, fleet)
-    answer = solve_programme(fleet, room_kw, start, FEW_SECONDS, seed, FEW_NODES)
-    plan, bound = first, prices.bound_gbp
-    if answer.choice is not None and fleet.overload_kw(answer.choice, room_kw) <= TOLERANCE_KW:
-        plan = _mapped(first, fleet, answer.choice)
+    """Search, then ask the exact programme about the options that a better plan might use, and check its answer."""
+    searched = _searched(first, prices, seed)
+    plan, bound = searched.plan, prices.bound_gbp
+    picked = _options_of(plan, fleet)
+    smaller = worthwhile(fleet, room_kw, prices.price_gbp, fleet.objective_gbp(picked))
+    answer = solve_programme(smaller, room_kw, _options_of(plan, smaller), seed, SHORT_WORK)
+    if answer.choice is not None and smaller.overload_kw(answer.choice, room_kw) <= TOLERANCE_KW:
+        plan = min(plan, _mapped(first, smaller, answer.choice), key=lambda each: each.score)
     if by_cost:
         # The programme minimises ranks, which lie below the objective by a trifle where a job prefers its arrival.
         slack = sum(_below(mine) for mine in first.options if isinstance(mine, JobOptions))
@@ -146,7 +144,7 @@ def _exact(
 
 
 def _options_of(plan: Assignment, fleet: Fleet) -> IntArray:
-    """Return a plan's choices as options of a fleet."""
+    """Return a plan's choices as options of a fleet that has them all."""
     found = fleet.ptr[1:] - 1
     for k, pick in enumerate(plan.choice):
         if pick != UNSERVED:

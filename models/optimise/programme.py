@@ -16,6 +16,9 @@ from models.optimise.table import FloatArray, IntArray
 WANTED_GAP = 1e-4
 """Relative gap at which the search may stop."""
 
+SHORT_WORK, LONG_WORK = 10_000, 100_000
+"""Limits of work, in options times looks; 30,000 to 70,000 a second where this was measured."""
+
 
 @dataclass(frozen=True)
 class ProgrammeAnswer:
@@ -24,7 +27,7 @@ class ProgrammeAnswer:
     Attributes:
         choice: Option per job; None if it found no plan.
         bound_gbp: The bound it proved; −inf if none. [GBP]
-        is_cut_short: It stopped at its time limit.
+        is_cut_short: It stopped at a limit.
     """
 
     choice: IntArray | None
@@ -36,9 +39,9 @@ def solve_programme(
     fleet: Fleet,
     room_kw: FloatArray,
     start: IntArray | None,
-    seconds: float,
     seed: int = 0,
-    nodes: int | None = None,
+    work: int | None = LONG_WORK,
+    seconds: float | None = None,
 ) -> ProgrammeAnswer:
     """Choose one option per job at least cost within the room.
 
@@ -46,9 +49,10 @@ def solve_programme(
         fleet: Listed options.
         room_kw: Shape (assets, horizon). [kW]
         start: Options of a known plan, if any.
-        seconds: Time limit; a cut-off only, so that small programmes give the same answer every time. [s]
         seed: Of the solver.
-        nodes: Most nodes of its search; None: no such limit. Unlike seconds, the same on every machine.
+        work: Options times how often the solver may look whether to go on, a limit that is the same on every machine;
+            None: none.
+        seconds: Time limit, for comparisons only: it makes the answer depend on the machine. None: none. [s]
     """
     import highspy
 
@@ -67,11 +71,13 @@ def solve_programme(
     lp.integrality_ = [highspy.HighsVarType.kInteger] * columns
     solver: Any = highspy.Highs()  # type: ignore[no-untyped-call,unused-ignore]
     solver.setOptionValue("output_flag", False)
-    solver.setOptionValue("time_limit", seconds)
+    solver.setOptionValue("threads", 1)
     solver.setOptionValue("mip_rel_gap", WANTED_GAP)
     solver.setOptionValue("random_seed", seed)
-    if nodes is not None:
-        solver.setOptionValue("mip_max_nodes", nodes)
+    if work is not None:
+        _stop_after(solver, max(1, work // columns))
+    if seconds is not None:
+        solver.setOptionValue("time_limit", seconds)
     solver.passModel(lp)
     if start is not None:
         known = highspy.HighsSolution()
@@ -81,12 +87,25 @@ def solve_programme(
         solver.setSolution(known)
     solver.run()
     status, info = solver.getModelStatus(), solver.getInfo()
-    limits = (highspy.HighsModelStatus.kTimeLimit, highspy.HighsModelStatus.kSolutionLimit)
+    limits = (highspy.HighsModelStatus.kTimeLimit, highspy.HighsModelStatus.kInterrupt)
     cut = status in limits
     bound = float(info.mip_dual_bound) if np.isfinite(info.mip_dual_bound) else -np.inf
     if info.primal_solution_status != highspy.SolutionStatus.kSolutionStatusFeasible:
         return ProgrammeAnswer(None, bound, cut)
     return ProgrammeAnswer(_decoded(fleet, np.asarray(solver.getSolution().col_value)), bound, cut)
+
+
+def _stop_after(solver: Any, looks: int) -> None:
+    """End the search when it has looked so often whether to go on; it looks at fixed points of its work."""
+    left = looks
+
+    def look(event: Any) -> None:
+        nonlocal left
+        left -= 1
+        if left <= 0:
+            event.interrupt()
+
+    solver.cbMipInterrupt.subscribe(look)
 
 
 def _matrix(fleet: Fleet) -> tuple[IntArray, IntArray, FloatArray]:

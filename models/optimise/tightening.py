@@ -18,33 +18,41 @@ MARGIN = 1e-9
 """Relative slack in comparing reduced costs with the gap, for rounding."""
 
 
-def reduced_costs_gbp(fleet: Fleet, price_gbp: FloatArray) -> FloatArray:
-    """Return how much more each option costs at the prices than its job's cheapest, shape (options,). [GBP]"""
-    from models.optimise import kernels
+def priced_gbp(fleet: Fleet, price_gbp: FloatArray) -> FloatArray:
+    """Return what each option costs with the price of the room it takes, shape (options,). [GBP]
 
+    In whole arrays, so that a small fleet need not wait for loops to be compiled.
+    """
     price = np.ascontiguousarray(price_gbp).ravel()
-    reduced = np.empty(fleet.cell.size)
-    runs = (fleet.slots, fleet.power_kw, fleet.profile_ptr, fleet.profile_kw)
-    options = (fleet.ptr, fleet.cell, fleet.cost_gbp)
-    kernels.reduced_costs(*runs, *options, price, running_sums(price), reduced)
-    return reduced
+    running, owner = running_sums(price), fleet.owner
+    runs = fleet.cell >= 0
+    begin = np.where(runs, fleet.cell, 0).astype(np.int64)
+    length = np.where(runs, fleet.slots[owner], 0)
+    priced = fleet.cost_gbp + fleet.power_kw[owner] * (running[begin + length] - running[begin])
+    for j in np.flatnonzero(fleet.profile_ptr >= 0):
+        at, n = fleet.profile_ptr[j], fleet.slots[j]
+        mine = np.arange(fleet.ptr[j], fleet.ptr[j + 1])
+        mine = mine[runs[mine]]
+        if mine.size:
+            weighed = np.convolve(price, fleet.profile_kw[at : at + n][::-1], mode="valid")
+            priced[mine] = fleet.cost_gbp[mine] + weighed[fleet.cell[mine]]
+    return priced
 
 
-def worthwhile(fleet: Fleet, room_kw: FloatArray, prices: Prices, plan_gbp: float) -> Fleet | None:
+def worthwhile(fleet: Fleet, room_kw: FloatArray, price_gbp: FloatArray, plan_gbp: float) -> Fleet:
     """Return the fleet with only the options that a plan cheaper than `plan_gbp` might use.
 
     Args:
         fleet: Listed options.
         room_kw: Shape (assets, horizon). [kW]
-        prices: Prices with the bound they prove for this fleet.
+        price_gbp: Prices of one kW over one half-hour, same shape; what they prove for this fleet is found here. [GBP]
         plan_gbp: Cost of a known plan. [GBP]
-
-    Returns:
-        The smaller fleet; None if a job is left without options, so that no plan is cheaper.
     """
-    gap = plan_gbp - prices.bound_gbp + MARGIN * abs(plan_gbp)
-    reduced = reduced_costs_gbp(fleet, prices.price_gbp)
-    return unblocked(fleet.keeping(reduced <= gap), room_kw, is_served=False)
+    priced = priced_gbp(fleet, price_gbp)
+    least = np.minimum.reduceat(priced, fleet.ptr[:-1])
+    bound = float(least.sum()) - float((price_gbp * room_kw).sum())
+    gap = max(0.0, plan_gbp - bound) + MARGIN * abs(plan_gbp)
+    return fleet.keeping(priced - least[fleet.owner] <= gap)
 
 
 def unblocked(fleet: Fleet, room_kw: FloatArray, is_served: bool) -> Fleet | None:
@@ -79,7 +87,8 @@ def tightened(
     fleet: Fleet, room_kw: FloatArray, prices: Prices, plan_gbp: float, rounds: int
 ) -> tuple[Prices, Fleet | None]:
     """Return prices whose bound is at least as high, and the options they are proven on (None: nothing is cheaper)."""
-    smaller = worthwhile(fleet, room_kw, prices, plan_gbp)
+    left = worthwhile(fleet, room_kw, prices.price_gbp, plan_gbp)
+    smaller = unblocked(left, room_kw, is_served=False)
     if smaller is None:
         return Prices(prices.price_gbp, plan_gbp, prices.history_gbp), None
     again = find_prices(smaller, room_kw, rounds, start_gbp=prices.price_gbp)
