@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 ATTEMPTS = 6
 """How often a plan is made anew when the facts changed meanwhile."""
 
-STRICT_ATTEMPTS = 3
+STRICT_ATTEMPTS = 1
 """After so many attempts a plan is also taken if jobs were merely added meanwhile; they come with the next plan."""
 
 

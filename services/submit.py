@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from uuid import NAMESPACE_URL, UUID, uuid5
 
 from models.domain.access import Caller
 from models.domain.asset import Asset
@@ -130,17 +131,26 @@ def _accept(context: Context, caller: Caller, drafts: list[JobDraft]) -> list[Jo
     accepted: list[Job] = []
     with context.uow(write=True) as uow:
         assets = uow.assets.all_live(caller.owner)
-        for draft in drafts:
+        for number, draft in enumerate(drafts):
             own = own_asset(uow, caller, draft)
             before = uow.jobs.many(draft.depends_on) if draft.depends_on else {}
             mine = {k: v for k, v in before.items() if v.owner == caller.owner}
-            job = job_of(draft, caller.owner, own, assets, mine, now, context.new_id())
+            job = job_of(
+                draft, caller.owner, own, assets, mine, now, _new_id(context, caller, draft, number)
+            )
             uow.jobs.add(job)
             uow.decisions.append(_accepted_draft(context, caller, job, now))
             accepted.append(job)
         uow.plans.bump()
         uow.commit()
     return accepted
+
+
+def _new_id(context: Context, caller: Caller, draft: JobDraft, number: int) -> UUID:
+    """Return an id for a job that is given none; the same one when a cut-off request is made again."""
+    if draft.idempotency_key is None:
+        return context.new_id()
+    return uuid5(NAMESPACE_URL, f"halfhour:{caller.owner}:{draft.idempotency_key}:{number}")
 
 
 def _accepted_draft(context: Context, caller: Caller, job: Job, now: datetime) -> DecisionDraft:

@@ -72,6 +72,8 @@ class JobDraft:
     units_of_work: float | None = None
     workload: Mapping[str, Any] | None = None
     is_demo: bool = False
+    idempotency_key: str | None = None
+    """Makes the id of a job that has none: the same request made again cannot become a second job."""
 
 
 @dataclass(frozen=True)

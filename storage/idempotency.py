@@ -24,9 +24,9 @@ class SqlIdempotencyRepository:
         self._tx = transaction
 
     def reserve(
-        self, owner: str, route: str, key: str, request_sha256: str, now: datetime
+        self, owner: str, route: str, key: str, request_sha256: str, now: datetime, holder: str
     ) -> StoredResponse | None:
-        """Reserve a key; return what is stored if it was used before (any status).
+        """Reserve a key for a process; return what is stored if it was used before (any status).
 
         Of two requests at once one reserves and the other reads `status` None. Keys older than
         `KEEP_ANSWERS_FOR` are dropped on the way.
@@ -44,7 +44,7 @@ class SqlIdempotencyRepository:
                 "request_sha256": request_sha256,
                 "reserved_at": now,
                 "status": None,
-                "body": "",
+                "body": holder,
                 "headers": "{}",
             },
         )
@@ -56,6 +56,7 @@ class SqlIdempotencyRepository:
                 IdempotencyRow.status,
                 IdempotencyRow.body,
                 IdempotencyRow.headers,
+                IdempotencyRow.reserved_at,
             ).where(
                 IdempotencyRow.owner == owner,
                 IdempotencyRow.route == route,
@@ -63,7 +64,28 @@ class SqlIdempotencyRepository:
             )
         )
         assert row is not None, "a key that cannot be inserted exists"
+        if row.status is None:
+            return StoredResponse(
+                row.request_sha256, None, "", holder=row.body, reserved_at=row.reserved_at
+            )
         return StoredResponse(row.request_sha256, row.status, row.body, json.loads(row.headers))
+
+    def take_over(
+        self, owner: str, route: str, key: str, was: str, holder: str, now: datetime
+    ) -> bool:
+        """Give an unanswered key to another process; False if it was answered or taken meanwhile."""
+        changed = self._tx.execute(
+            update(IdempotencyRow)
+            .where(
+                IdempotencyRow.owner == owner,
+                IdempotencyRow.route == route,
+                IdempotencyRow.key == key,
+                IdempotencyRow.status.is_(None),
+                IdempotencyRow.body == was,
+            )
+            .values(body=holder, reserved_at=now)
+        )
+        return changed.rowcount == 1
 
     def complete(self, owner: str, route: str, key: str, response: StoredResponse) -> None:
         """Store the answer. Raises `NotFound` if the key was never reserved."""

@@ -214,6 +214,7 @@ class IdempotencyRow(Base):
     reserved_at: Mapped[datetime]
     status: Mapped[int | None]
     body: Mapped[str]
+    """The answer; before there is one, the name of the process that works on it."""
     headers: Mapped[str]
 
     __table_args__ = (Index(None, "reserved_at"),)

@@ -371,15 +371,24 @@ class StoredResponse:
     """None while the first request is still being worked on."""
     body: str
     headers: Mapping[str, str] = field(default_factory=dict)
+    holder: str = ""
+    """Name of the process at work, while there is no answer."""
+    reserved_at: datetime | None = None
+    """Since when it is at work."""
 
 
 class IdempotencyRepository(Protocol):
     """Answers by (owner, route, key)."""
 
     def reserve(
-        self, owner: str, route: str, key: str, request_sha256: str, now: datetime
+        self, owner: str, route: str, key: str, request_sha256: str, now: datetime, holder: str
     ) -> StoredResponse | None:
-        """Reserve a key; return what is stored if it was used before (any status)."""
+        """Reserve a key for a process; return what is stored if it was used before (any status)."""
+
+    def take_over(
+        self, owner: str, route: str, key: str, was: str, holder: str, now: datetime
+    ) -> bool:
+        """Give an unanswered key to another process; False if it was answered or taken meanwhile."""
 
     def complete(self, owner: str, route: str, key: str, response: StoredResponse) -> None:
         """Store the answer."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from flask import Blueprint, Response, url_for
+from flask import Blueprint, Response, request, url_for
 
 from models.domain.job import OPEN_STATUSES, JobStatus
 from models.domain.ports import JobFilter, JobView
@@ -12,6 +13,7 @@ from web import ics
 from web.api.lists import reply_list
 from web.auth import Permission, current_caller
 from web.context import services
+from web.idempotency import HEADER
 from web.operation import finish_get, operation, reply
 from web.present.common import page
 from web.present.jobs import job as present
@@ -76,7 +78,8 @@ def submit_job(body: JobSubmission) -> Response:
 
     Needed are how long, power (or GPU model and count) and done by; the rest has defaults.
     """
-    accepted = services().submit_job(current_caller(), body.to_draft())
+    draft = replace(body.to_draft(), idempotency_key=request.headers.get(HEADER))
+    accepted = services().submit_job(current_caller(), draft)
     where = url_for("api_jobs.show_job", job_id=accepted.job.job_id)
     return reply(present(accepted), 201, {"Location": where})
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import socket
+import subprocess
+import sys
+from datetime import timedelta
+
 import pytest
 
 from models.domain.errors import Conflict, InvalidRequest
@@ -31,6 +36,30 @@ def test_a_request_that_failed_without_effect_may_be_repeated(world: World) -> N
     assert idempotency.begin(world.context, OPERATOR, "r", "key-1", "a" * 64) is None
     idempotency.end(world.context, OPERATOR, "r", "key-1", None)
     assert idempotency.begin(world.context, OPERATOR, "r", "key-1", "b" * 64) is None
+
+
+def test_a_request_whose_process_has_ended_is_worked_on_anew(world: World) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    name = f"{socket.gethostname()}-{ended.pid}-0123abcd"
+    ask = ("POST /api/jobs", "key-1", "a" * 64)
+    with world.context.uow(write=True) as work:
+        work.idempotency.reserve(OPERATOR.owner, *ask, world.context.system_now(), name)
+        work.commit()
+    with pytest.raises(InvalidRequest, match="used with another request"):
+        idempotency.begin(world.context, OPERATOR, "POST /api/jobs", "key-1", "b" * 64)
+    assert idempotency.begin(world.context, OPERATOR, *ask) is None
+    with pytest.raises(Conflict, match="still being worked on"):
+        idempotency.begin(world.context, OPERATOR, *ask)
+
+
+def test_a_request_without_an_answer_for_long_is_worked_on_anew(world: World) -> None:
+    ask = ("POST /api/jobs", "key-1", "a" * 64)
+    long_ago = world.context.system_now() - idempotency.UNANSWERED_FOR - timedelta(seconds=1)
+    with world.context.uow(write=True) as work:
+        work.idempotency.reserve(OPERATOR.owner, *ask, long_ago, "elsewhere-7-0123abcd")
+        work.commit()
+    assert idempotency.begin(world.context, OPERATOR, *ask) is None
 
 
 def test_keys_of_owners_and_routes_are_apart(world: World) -> None:

@@ -67,6 +67,14 @@ def test_an_id_is_taken_once(evening: World) -> None:
         submit.submit(evening.context, OPERATOR, a_draft(job_id="mine"))
 
 
+def test_a_request_made_again_under_its_key_does_not_become_a_second_job(evening: World) -> None:
+    first = submit.submit(evening.context, SUBMITTER, a_draft(idempotency_key="k-1")).job.job_id
+    with pytest.raises(Conflict, match=first):
+        submit.submit(evening.context, SUBMITTER, a_draft(idempotency_key="k-1"))
+    other = submit.submit(evening.context, SUBMITTER, a_draft(idempotency_key="k-2")).job.job_id
+    assert other != first
+
+
 def test_of_several_jobs_all_or_none_are_accepted(evening: World) -> None:
     # The third daily repeat lies beyond 14 days.
     with pytest.raises(InvalidRequest):

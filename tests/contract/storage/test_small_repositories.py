@@ -16,38 +16,53 @@ from tests.support.fleet import NOON
 
 REQUEST = ("local", "POST /api/jobs", "key-1")
 DIGEST = "a" * 64
+ME = "this-process"
 
 
 def test_a_key_is_reserved_once_then_answers_what_was_stored(units: SqlUnitOfWorkFactory) -> None:
     answer = StoredResponse(DIGEST, 201, '{"job_id": "ä"}', {"Location": "/api/jobs/1"})
     with units(write=True) as unit:
-        assert unit.idempotency.reserve(*REQUEST, DIGEST, NOON) is None
+        assert unit.idempotency.reserve(*REQUEST, DIGEST, NOON, ME) is None
         unit.commit()
     with units(write=True) as unit:
-        working = unit.idempotency.reserve(*REQUEST, "b" * 64, NOON)
-        assert working == StoredResponse(DIGEST, None, "", {})
+        working = unit.idempotency.reserve(*REQUEST, "b" * 64, NOON, "another")
+        assert working == StoredResponse(DIGEST, None, "", {}, ME, NOON)
         unit.idempotency.complete(*REQUEST, answer)
         unit.commit()
     with units(write=True) as unit:
-        assert unit.idempotency.reserve(*REQUEST, DIGEST, NOON) == answer
+        assert unit.idempotency.reserve(*REQUEST, DIGEST, NOON, ME) == answer
         for other in (
             ("another", REQUEST[1], REQUEST[2]),
             (REQUEST[0], "POST /api/assets", REQUEST[2]),
             (REQUEST[0], REQUEST[1], "key-2"),
         ):
-            assert unit.idempotency.reserve(*other, DIGEST, NOON) is None
+            assert unit.idempotency.reserve(*other, DIGEST, NOON, ME) is None
 
 
 def test_a_forgotten_key_is_free_and_an_answered_one_stays(units: SqlUnitOfWorkFactory) -> None:
     with units(write=True) as unit:
-        unit.idempotency.reserve(*REQUEST, DIGEST, NOON)
+        unit.idempotency.reserve(*REQUEST, DIGEST, NOON, ME)
         unit.idempotency.forget(*REQUEST)
-        assert unit.idempotency.reserve(*REQUEST, DIGEST, NOON) is None
+        assert unit.idempotency.reserve(*REQUEST, DIGEST, NOON, ME) is None
         unit.idempotency.complete(*REQUEST, StoredResponse(DIGEST, 200, "{}"))
         unit.idempotency.forget(*REQUEST)
-        stored = unit.idempotency.reserve(*REQUEST, DIGEST, NOON)
+        stored = unit.idempotency.reserve(*REQUEST, DIGEST, NOON, ME)
         assert stored is not None
         assert stored.status == 200
+
+
+def test_an_unanswered_key_is_taken_over_once_and_an_answered_one_never(
+    units: SqlUnitOfWorkFactory,
+) -> None:
+    later = NOON + timedelta(minutes=1)
+    with units(write=True) as unit:
+        unit.idempotency.reserve(*REQUEST, DIGEST, NOON, "dead")
+        assert unit.idempotency.take_over(*REQUEST, "dead", ME, later)
+        assert not unit.idempotency.take_over(*REQUEST, "dead", "late", later)
+        working = unit.idempotency.reserve(*REQUEST, DIGEST, later, "late")
+        assert working == StoredResponse(DIGEST, None, "", {}, ME, later)
+        unit.idempotency.complete(*REQUEST, StoredResponse(DIGEST, 200, "{}"))
+        assert not unit.idempotency.take_over(*REQUEST, ME, "late", later)
 
 
 def test_a_key_that_was_never_reserved_cannot_be_answered(units: SqlUnitOfWorkFactory) -> None:
@@ -57,10 +72,10 @@ def test_a_key_that_was_never_reserved_cannot_be_answered(units: SqlUnitOfWorkFa
 
 def test_old_keys_may_be_used_anew(units: SqlUnitOfWorkFactory) -> None:
     with units(write=True) as unit:
-        unit.idempotency.reserve(*REQUEST, DIGEST, NOON)
-        assert unit.idempotency.reserve(*REQUEST, DIGEST, NOON + KEEP_ANSWERS_FOR) is not None
+        unit.idempotency.reserve(*REQUEST, DIGEST, NOON, ME)
+        assert unit.idempotency.reserve(*REQUEST, DIGEST, NOON + KEEP_ANSWERS_FOR, ME) is not None
         later = NOON + KEEP_ANSWERS_FOR + timedelta(seconds=1)
-        assert unit.idempotency.reserve(*REQUEST, DIGEST, later) is None
+        assert unit.idempotency.reserve(*REQUEST, DIGEST, later, ME) is None
 
 
 KEY = ApiKey("k-1", DIGEST, "local", Role.OPERATOR, "laptop", NOON)

@@ -157,7 +157,9 @@ def test_of_two_requests_with_one_key_one_reserves_it(units: SqlUnitOfWorkFactor
     def reserve(_: int) -> bool:
         at_once.wait(30)
         with units(write=True) as unit:
-            is_ours = unit.idempotency.reserve("local", "route", "key", "a" * 64, NOON) is None
+            is_ours = (
+                unit.idempotency.reserve("local", "route", "key", "a" * 64, NOON, "me") is None
+            )
             unit.commit()
         return is_ours
 
