@@ -1,4 +1,4 @@
-"""`/api/energy` and `/api/regions`: carbon and prices by the half-hour."""
+"""`/api/energy` and `/api/regions`: carbon and prices by the half-hour, open to anybody as the Grid page is."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ REGION_COLUMNS = (
 
 
 @bp.get("/energy/current/<region_slug>")
-@operation(TAG, {200: EnergyRowOut})
+@operation(TAG, {200: EnergyRowOut}, needs=None)
 def current(region_slug: str) -> Response:
     """Show the present half-hour of a region."""
     return reply(energy_row(services().energy_current(known_region(region_slug).slug)))
@@ -63,6 +63,7 @@ def current(region_slug: str) -> Response:
     TAG,
     {200: EnergyForecastOut},
     query=ForecastQuery,
+    needs=None,
     media_types=("application/json", "text/csv"),
 )
 def forecast(region_slug: str, query: ForecastQuery) -> Response:
@@ -79,7 +80,7 @@ def forecast(region_slug: str, query: ForecastQuery) -> Response:
 
 @bp.get("/regions")
 @bp.get("/regions.csv")
-@operation(TAG, {200: RegionList}, media_types=("application/json", "text/csv"))
+@operation(TAG, {200: RegionList}, needs=None, media_types=("application/json", "text/csv"))
 def regions() -> Response:
     """List all 18 regions with their present half-hour."""
     found = whole_list(region(now) for now in services().regions_now())
