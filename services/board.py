@@ -9,6 +9,7 @@ from datetime import datetime
 
 from agents.wording import when
 from models.domain.access import Caller
+from models.domain.change import MovesNews
 from models.domain.job import JobStatus
 from models.domain.ports import JobFilter, JobView, Page, UnitOfWork
 from models.domain.regions import region as known_region
@@ -19,6 +20,7 @@ from services.board_news import NEWS_STATUSES, happenings, since_yesterday
 from services.context import Context
 from services.holding import PAGE_SIZE
 from services.memo import Memo, state_of
+from services.plan_changes import last_moves
 from services.types import AssetUse, Board, Happening, Need
 
 CHART_SLOTS = 96
@@ -50,6 +52,7 @@ class _Read:
     planned: int
     running: int
     next_start: datetime | None
+    moves: MovesNews | None
 
 
 _reads: Memo[_Read] = Memo(8)
@@ -103,6 +106,7 @@ def show(context: Context, caller: Caller, *, region: str | None = None) -> Boar
         carbon_price_gbp_per_tonne=context.policy.carbon_price_gbp_per_tonne,
         has_assets=bool(uses),
         has_demo=any(use.asset.is_demo for use in uses),
+        moves=read.moves,
     )
 
 
@@ -148,6 +152,7 @@ def _read(uow: UnitOfWork, caller: Caller, now: datetime) -> _Read:
         happenings=happenings([*shown, *news.items], since, now),
         planned=counts[JobStatus.SCHEDULED],
         running=counts[JobStatus.RUNNING],
+        moves=last_moves(uow, owner, since),
         next_start=min((s for view in shown if (s := _start_of(view)[0]) > now), default=None),
     )
 

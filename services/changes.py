@@ -13,6 +13,9 @@ from models.domain.plan import Award, Deferral, Refusal
 from models.domain.ports import JobPlan
 from services.situation import Facts
 
+DID_NOT_RUN = "a run that did not take place"
+"""What moves a job whose window passed, whatever began the plan."""
+
 REASONS = {
     "new_forecast": "a new carbon forecast",
     "new_prices": "new prices",
@@ -20,6 +23,9 @@ REASONS = {
     "submit": "new work",
     "cancel": "cancelled work",
     "control": "a user's change",
+    "completed": "a run that was completed",
+    "failed": "a run that failed",
+    "did_not_run": DID_NOT_RUN,
 }
 """What moved an award, in words; anything else reads `a new plan`."""
 
@@ -50,7 +56,14 @@ def changes_of(
             assert before is not None
             unchanged.append(_refreshed(before, award, mode))
             continue
-        changed.append(_awarded(before, award, outcome, trigger, mode, now))
+        passed = (
+            jobs[award.job_id].status is JobStatus.PENDING
+            and before is not None
+            and before.award is not None
+            and before.award.placement.start <= now
+        )
+        cause = DID_NOT_RUN if passed else REASONS.get(trigger, "a new plan")
+        changed.append(_awarded(before, award, outcome, cause, mode, now))
     for refusal in outcome.refusals:
         before = facts.plans.get(refusal.job_id)
         told = jobs[refusal.job_id].status is JobStatus.REFUSED
@@ -94,7 +107,7 @@ def _awarded(
     before: JobPlan | None,
     award: Award,
     outcome: Outcome,
-    trigger: str,
+    cause: str,
     mode: str,
     now: datetime,
 ) -> Change:
@@ -105,7 +118,6 @@ def _awarded(
     )
     plan = _fresh(before, award.job_id, outcome, mode, now, award=award)
     if moved and old is not None:
-        cause = REASONS.get(trigger, "a new plan")
         told = f"{cause}: from {when(old.placement.start)} to {when(award.placement.start)}"
         gain = _gain(old, award)
         plan = replace(

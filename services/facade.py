@@ -31,6 +31,7 @@ from services import (
     health,
     idempotency,
     job_detail,
+    plan_changes,
     planning,
     statement,
     statistics,
@@ -38,6 +39,7 @@ from services import (
     what_if,
 )
 from services.context import Context
+from services.plan_changes import PlanChanges
 from services.trade_off import TradeOff
 from services.types import (
     AssetDraft,
@@ -208,6 +210,17 @@ class Services:
     ) -> Page[NegotiationSummary]:
         """Return negotiations, newest first."""
         return planning.page(self.context, caller, cursor=cursor, limit=limit)
+
+    def plan_changes(
+        self,
+        caller: Caller,
+        negotiation_id: str,
+        *,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> PlanChanges:
+        """Return what a plan changed against the one before; rows only of the caller's owner, sums of the fleet."""
+        return plan_changes.show(self.context, caller, negotiation_id, cursor=cursor, limit=limit)
 
     def best_window(self, query: BestWindowQuery) -> BestWindow:
         """Return a good start for work that is not even submitted."""

@@ -19,6 +19,9 @@ from services.context import Context
 from services.holding import freeze_lead
 from services.types import JobDetail
 
+MOST_CHANGES = 20
+"""Most lines of what plans did with a job."""
+
 _QUALITY_PHRASES: Mapping[Quality, str] = {
     Quality.LIVE: "on live carbon and prices",
     Quality.CACHED: "on carbon and prices that are in date, fetched a while ago",
@@ -41,6 +44,7 @@ def show(context: Context, caller: Caller, job_id: str) -> JobDetail:
             {"action": c.action, "at": c.at, "by": c.by, "detail": dict(c.detail)}
             for c in uow.jobs.controls(job_id)
         )
+        changes = uow.plans.changes_of(job_id, MOST_CHANGES)
         before = uow.jobs.many(view.job.depends_on)
         after = uow.jobs.successors(job_id)
         owner = view.job.owner
@@ -62,6 +66,7 @@ def show(context: Context, caller: Caller, job_id: str) -> JobDetail:
         how_sure=_how_sure(context, view),
         predecessors=tuple(predecessors),
         successors=tuple(successors),
+        changes=changes,
     )
 
 

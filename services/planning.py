@@ -22,7 +22,7 @@ from models.domain.decision import EventType
 from models.domain.errors import AuditBroken, Forbidden, HalfhourError, StalePlan
 from models.domain.plan import NegotiationSummary
 from models.domain.ports import Page, UnitOfWork
-from services import records, snapshot
+from services import plan_changes, records, snapshot
 from services.changes import Change, changes_of
 from services.context import Context
 from services.negotiation_log import begin, finished, mark_failed
@@ -198,6 +198,10 @@ def _commit(context: Context, made: _Made, token: int) -> PlanRun:
         inputs = [row for slug in regions for row in by_region.get(slug, ())]
         drafts.append(_draft(change, job, outcome, inputs, context, trigger, clock_utc))
     frozen_view = snapshot.of(outcome, facts, context.policy, signals, now)
+    against = plan_changes.compared(
+        context, str(outcome.negotiation_id), frozen_view, signals, facts, trigger
+    )
+    summary = replace(summary, comparison=against.comparison)
     with context.uow(write=True) as uow:
         _guard(uow, made, token)
         stored = list(unchanged)
@@ -218,6 +222,7 @@ def _commit(context: Context, made: _Made, token: int) -> PlanRun:
             )
         )  # fmt: skip
         uow.plans.finish_negotiation(summary, messages, frozen_view)
+        uow.plans.add_changes(against.changes)
         uow.plans.bump()
         uow.commit()
     return PlanRun(

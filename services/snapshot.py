@@ -37,6 +37,7 @@ def of(
             "schedule": placement(award.placement),
             "baseline": placement(award.baseline.placement) if award.baseline.placement else None,
             "why": award.why,
+            "churn_gbp": award.churn_gbp,
         }
         for award in outcome.awards
     ]
@@ -127,6 +128,7 @@ def placement(placed: Placement) -> dict[str, Any]:
         "mean_carbon_g_per_kwh": placed.mean_carbon_g_per_kwh,
         "mean_price_gbp_per_kwh": placed.mean_price_gbp_per_kwh,
         "estimated_share": placed.estimated_share,
+        "delay_gbp": placed.delay_gbp,
         "data_quality": str(placed.data_quality),
     }
 

@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from models.domain.asset import Asset
+from models.domain.change import MovesNews, PlanChange
 from models.domain.job import Flexibility, JobStatus, Priority
 from models.domain.plan import Certificate, NegotiationSummary, Placement, Refusal, Savings
 from models.domain.ports import JobView, SourceHealth
@@ -295,6 +296,8 @@ class Board:
     carbon_price_gbp_per_tonne: float
     has_assets: bool
     has_demo: bool
+    moves: MovesNews | None = None
+    """The last plan since yesterday that moved any of the jobs; None: none did."""
 
 
 @dataclass(frozen=True)
@@ -387,3 +390,5 @@ class JobDetail:
     """One sentence: data quality, estimated share, error statistics or why there are none."""
     predecessors: tuple[JobView, ...] = ()
     successors: tuple[JobView, ...] = field(default=())
+    changes: tuple[PlanChange, ...] = ()
+    """What plans did with it, newest first."""

@@ -65,6 +65,17 @@ def load(
     return loads(NegotiationSummary, row.summary), messages, snapshot
 
 
+def snapshot_of(transaction: Transaction, negotiation_id: str) -> Mapping[str, Any]:
+    """Return the frozen view of a plan; empty while it runs. Raises `NotFound`."""
+    row = transaction.first(
+        select(NegotiationRow.snapshot).where(NegotiationRow.negotiation_id == negotiation_id)
+    )
+    if row is None:
+        raise NotFound(f"there is no negotiation {negotiation_id!r}")
+    view: Mapping[str, Any] = {} if row.snapshot is None else _unpack(row.snapshot)
+    return view
+
+
 def summary_of(transaction: Transaction, negotiation_id: str) -> NegotiationSummary:
     """Return how a negotiation stands; messages and snapshot of a large fleet take long to read. Raises `NotFound`."""
     row = transaction.first(

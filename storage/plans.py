@@ -6,13 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, case, func, insert, select, union, update
+from sqlalchemy import RowMapping, case, delete, func, insert, select, union, update
 
+from models.domain.change import PlanChange
 from models.domain.errors import NotFound, StalePlan
+from models.domain.job import JobStatus
 from models.domain.plan import NegotiationStatus, NegotiationSummary
 from models.domain.ports import JobPlan, Page
 from models.domain.time import format_utc
-from storage import negotiations
+from storage import negotiations, plan_changes
 from storage.database import IN_LIST_LIMIT, Transaction
 from storage.job_lists import STATUSES_TO_PLAN
 from storage.job_plan_rows import PLAN_COLUMNS, plan_from_row, plan_values
@@ -117,6 +119,11 @@ class SqlPlanRepository:
         """Give back every half-hour a job still holds."""
         release_jobs(self._tx, [job_id])
 
+    def forget(self, job_id: str) -> None:
+        """Drop the answer of a job, and whatever it holds."""
+        release_jobs(self._tx, [job_id])
+        self._tx.execute(delete(JobPlanRow).where(JobPlanRow.job_id == job_id))
+
     def check_capacity(self, tolerance_kw: float = 1e-6) -> None:
         """Raise `StalePlan` if any asset's reserved power exceeds its room in any half-hour.
 
@@ -191,6 +198,10 @@ class SqlPlanRepository:
         """Return summary, messages and snapshot. Raises `NotFound`."""
         return negotiations.load(self._tx, negotiation_id)
 
+    def snapshot(self, negotiation_id: str) -> Mapping[str, Any]:
+        """Return the frozen view of a plan. Raises `NotFound`."""
+        return negotiations.snapshot_of(self._tx, negotiation_id)
+
     def negotiation_summary(self, negotiation_id: str) -> NegotiationSummary:
         """Return how a negotiation stands, without reading what was said. Raises `NotFound`."""
         return negotiations.summary_of(self._tx, negotiation_id)
@@ -200,6 +211,40 @@ class SqlPlanRepository:
     ) -> Page[NegotiationSummary]:
         """Return negotiations, newest first."""
         return negotiations.page(self._tx, status=status, cursor=cursor, limit=limit)
+
+    def count_refused(self, rule: str) -> int:
+        """Return how many jobs are refused by a rule now."""
+        row = self._tx.first(
+            select(func.count().label("jobs"))
+            .select_from(JobRow)
+            .join(JobPlanRow, JobPlanRow.job_id == JobRow.job_id)
+            .where(JobRow.status == str(JobStatus.REFUSED), JobPlanRow.rule == rule)
+        )
+        assert row is not None
+        return int(row.jobs)
+
+    def add_changes(self, changes: Iterable[PlanChange]) -> None:
+        """Store what a plan changed against the one before."""
+        plan_changes.add(self._tx, changes)
+
+    def changes(
+        self,
+        negotiation_id: str,
+        owner: str | None = None,
+        *,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> Page[PlanChange]:
+        """Return what a plan changed, in its order."""
+        return plan_changes.page(self._tx, negotiation_id, owner, cursor=cursor, limit=limit)
+
+    def changes_of(self, job_id: str, limit: int = 20) -> tuple[PlanChange, ...]:
+        """Return the last changes of one job, newest first."""
+        return plan_changes.of_job(self._tx, job_id, limit)
+
+    def last_moves(self, owner: str | None, since: datetime) -> tuple[str, datetime, int] | None:
+        """Return (negotiation, time, moved jobs) of the last plan since then that moved an owner's jobs."""
+        return plan_changes.last_moves(self._tx, owner, since)
 
     def save_outturn(self, job_id: str, outturn: Mapping[str, Any]) -> None:
         """Store what a finished award turned out to cost. Raises `NotFound` where there is no plan."""

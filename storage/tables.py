@@ -168,6 +168,26 @@ class NegotiationRow(Base):
     )
 
 
+class PlanChangeRow(Base):
+    """One job whose answer in a plan differs from the plan before."""
+
+    __tablename__ = "plan_changes"
+    negotiation_id: Mapped[str] = mapped_column(primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    job_id: Mapped[str]
+    owner: Mapped[str]
+    kind: Mapped[str] = mapped_column(String(16))
+    decided_at: Mapped[datetime]
+    body: Mapped[str]
+    """The `PlanChange` as JSON."""
+
+    __table_args__ = (
+        Index(None, "negotiation_id", "owner", "position"),
+        Index(None, "job_id", "decided_at"),
+        Index(None, "kind", "decided_at"),
+    )
+
+
 class DecisionRow(Base):
     """One sealed record of the audit outbox."""
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from models.domain.change import PlanComparison
 from models.domain.signal import Quality
 
 
@@ -142,7 +143,7 @@ class Refusal:
 
     job_id: str
     rule: str
-    """`power | carbon_cap | max_price | deadline | predecessor | flexibility | asset | …`."""
+    """`power | carbon_cap | max_price | deadline | predecessor | flexibility | asset | internal | …`."""
     detail: str
     smallest_relaxation: Relaxation | None
     relaxations: tuple[Relaxation, ...] = ()
@@ -210,7 +211,8 @@ class NegotiationSummary:
     negotiation_id: str
     status: NegotiationStatus
     trigger: str
-    """`submit | schedule | schedule_all | new_forecast | new_prices | asset_changed | control | cancel | worker`."""
+    """Why it began: `submit | schedule | schedule_all | new_forecast | new_prices | asset_changed | control | cancel |
+    completed | failed | did_not_run | worker`."""
     started_at: datetime
     finished_at: datetime | None
     scheduled: int
@@ -220,3 +222,5 @@ class NegotiationSummary:
     data_quality: Quality
     certificate: Certificate | None
     error: str | None = None
+    comparison: PlanComparison | None = None
+    """Against the plan before; None where no plan was committed or none was kept to compare with."""

@@ -13,6 +13,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 
 from models.domain.access import ApiKey
 from models.domain.asset import Asset
+from models.domain.change import PlanChange
 from models.domain.decision import DecisionDraft, SealedRecord
 from models.domain.job import Job, JobControls, JobStatus
 from models.domain.plan import (
@@ -285,6 +286,9 @@ class PlanRepository(Protocol):
     def release(self, job_id: str) -> None:
         """Give back every slot a job still holds (cancelled, failed, refused, unconfirmed after its end)."""
 
+    def forget(self, job_id: str) -> None:
+        """Drop the answer of a job that no longer has one (cancelled while it was left out of the plan)."""
+
     def check_capacity(self, tolerance_kw: float = 1e-6) -> None:
         """Raise `StalePlan` if any asset's reserved power exceeds its room in any half-hour.
 
@@ -315,6 +319,9 @@ class PlanRepository(Protocol):
     ) -> tuple[NegotiationSummary, tuple[Mapping[str, Any], ...], Mapping[str, Any]]:
         """Return summary, messages and snapshot. Raises `NotFound`."""
 
+    def snapshot(self, negotiation_id: str) -> Mapping[str, Any]:
+        """Return the frozen view of a plan, without what was said; empty while it runs. Raises `NotFound`."""
+
     def negotiation_summary(self, negotiation_id: str) -> NegotiationSummary:
         """Return how a negotiation stands, without reading what was said. Raises `NotFound`."""
 
@@ -322,6 +329,28 @@ class PlanRepository(Protocol):
         self, *, status: NegotiationStatus | None = None, cursor: str | None = None, limit: int = 50
     ) -> Page[NegotiationSummary]:
         """Return negotiations, newest first."""
+
+    def count_refused(self, rule: str) -> int:
+        """Return how many jobs, of every owner, are refused by a rule now."""
+
+    def add_changes(self, changes: Iterable[PlanChange]) -> None:
+        """Store what a plan changed against the one before."""
+
+    def changes(
+        self,
+        negotiation_id: str,
+        owner: str | None = None,
+        *,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> Page[PlanChange]:
+        """Return what a plan changed, in its order; `owner` None: every owner's jobs."""
+
+    def changes_of(self, job_id: str, limit: int = 20) -> tuple[PlanChange, ...]:
+        """Return the last changes of one job, newest first."""
+
+    def last_moves(self, owner: str | None, since: datetime) -> tuple[str, datetime, int] | None:
+        """Return (negotiation, time, moved jobs) of the last plan since then that moved jobs of an owner, or None."""
 
     def save_outturn(self, job_id: str, outturn: Mapping[str, Any]) -> None:
         """Store what a finished award turned out to cost."""

@@ -12,6 +12,7 @@ from uuid import UUID, uuid5
 
 from models.domain.access import ApiKey, Caller
 from models.domain.asset import Asset
+from models.domain.change import MovesNews, PlanChange
 from models.domain.decision import DecisionDraft, EventType, SealedRecord, seal
 from models.domain.errors import Conflict, NotFound
 from models.domain.job import OPEN_STATUSES, Job, JobStatus
@@ -72,6 +73,8 @@ class FakeFleet:
         self.jobs_by_id: dict[str, Job] = {}
         self.plans: dict[str, JobPlan] = {}
         self.negotiations_made: list[NegotiationSummary] = []
+        self.changes_made: list[PlanChange] = []
+        self.moves_news: MovesNews | None = None
         self.records: list[SealedRecord] = []
         self.idempotent: dict[tuple[str, str, str], StoredResponse] = {}
         self.stored_keys: list[ApiKey] = []

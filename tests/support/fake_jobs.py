@@ -21,6 +21,7 @@ from models.domain.plan import (
 )
 from models.domain.ports import JobFilter, JobView, Page
 from models.domain.time import SLOT, floor_slot
+from services.plan_changes import PlanChanges
 from services.types import (
     BestWindow,
     BestWindowQuery,
@@ -158,6 +159,7 @@ class FakeJobs(FakeFleet):
             record_line=record.line if record else None,
             may_still_move="A new forecast may still move it until 5 minutes before it starts.",
             how_sure="Live data; no error statistics yet: needs 14 days of archived forecasts.",
+            changes=tuple(c for c in self.changes_made if c.job_id == job_id),
         )
 
     def change_job(self, caller: Caller, job_id: str, changes: Mapping[str, Any]) -> JobView:
@@ -306,6 +308,14 @@ class FakeJobs(FakeFleet):
                     summary, (told,), {"jobs": [], "assets": [], "policy": {}, "signals": {}}
                 )
         raise NotFound(f"there is no negotiation {negotiation_id!r}")
+
+    def plan_changes(
+        self, caller: Caller, negotiation_id: str, *, cursor: str | None = None, limit: int = 50
+    ) -> PlanChanges:
+        summary = self.negotiation(caller, negotiation_id).summary
+        rows = [c for c in self.changes_made if c.negotiation_id == negotiation_id
+                and caller.sees_owner in {None, c.owner}]  # fmt: skip
+        return PlanChanges(summary, page_of(rows, cursor, limit))
 
     def negotiations(
         self, caller: Caller, *, cursor: str | None = None, limit: int = 50

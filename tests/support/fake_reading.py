@@ -153,6 +153,7 @@ class FakeReading(FakeJobs):
             carbon_price_gbp_per_tonne=KAPPA_GBP_PER_KG * 1000,
             has_assets=bool(self.assets_by_id),
             has_demo=any(a.is_demo for a in self.assets_by_id.values()),
+            moves=self.moves_news,
         )  # fmt: skip
 
     def statistics(self, caller: Caller) -> Statistics:

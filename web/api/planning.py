@@ -14,6 +14,7 @@ from web.api.lists import reply_list
 from web.auth import Permission, current_caller
 from web.context import services
 from web.operation import operation, reply
+from web.present.changes import changes
 from web.present.common import page
 from web.present.plans import best_window as present_window
 from web.present.plans import negotiation, negotiation_detail, plan_run
@@ -24,6 +25,7 @@ from web.schemas.answers import (
     PlanRunningOut,
     PlanRunOut,
 )
+from web.schemas.changes import PlanChangesOut
 from web.schemas.fields import PageQuery
 from web.schemas.grid import BestWindowQuery
 
@@ -53,6 +55,30 @@ COLUMNS = (
     "certificate.seconds",
 )
 """Columns of the list of negotiations as CSV."""
+
+CHANGE_COLUMNS = (
+    "job_id",
+    "job_name",
+    "kind",
+    "cause",
+    "why",
+    "decided_at",
+    "before.asset_id",
+    "before.start_time",
+    "before.end_time",
+    "after.asset_id",
+    "after.start_time",
+    "after.end_time",
+    *(
+        f"values.{window}_window_{when}.{figure}"
+        for window in ("old", "new")
+        for when in ("then", "now")
+        for figure in ("cost_gbp", "carbon_kg", "objective_gbp")
+    ),
+    "values.better_by_gbp",
+    "values.churn_gbp",
+)
+"""Columns of what a plan changed as CSV."""
 
 
 @bp.post("/jobs/<ident:job_id>/schedule")
@@ -112,6 +138,23 @@ def list_negotiations(query: PageQuery) -> Response:
 def show_negotiation(negotiation_id: str) -> Response:
     """Show a negotiation: what was said, and the plan it ended in."""
     return reply(negotiation_detail(services().negotiation(current_caller(), negotiation_id)))
+
+
+@bp.get("/negotiations/<ident:negotiation_id>/changes")
+@bp.get("/negotiations/<ident:negotiation_id>/changes.csv")
+@operation(
+    TAG,
+    {200: PlanChangesOut},
+    query=PageQuery,
+    media_types=("application/json", "text/csv"),
+    answer_headers={200: ("Link",)},
+)
+def list_changes(negotiation_id: str, query: PageQuery) -> Response:
+    """List what a plan changed against the one before, and why; what moved comes first."""
+    found = services().plan_changes(
+        current_caller(), negotiation_id, cursor=query.cursor, limit=query.limit
+    )
+    return reply_list(f"changes-{negotiation_id}", changes(found), CHANGE_COLUMNS)
 
 
 @bp.get("/best-window")

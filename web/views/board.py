@@ -13,7 +13,7 @@ from web.views.bands import (
     reference_price,
 )
 from web.views.chart_table import TableRow, chart_table
-from web.views.formatting import capitalised, carbon_value, pence_per_kwh
+from web.views.formatting import capitalised, carbon_value, count, pence_per_kwh
 from web.views.region_names import with_region_names
 from web.views.schedule_chart import ScheduleChart, schedule_chart
 from web.views.stamps import Stamp, when
@@ -80,6 +80,30 @@ class BoardView:
     has_jobs: bool
     has_demo: bool
     is_simulated: bool
+    moved: MovedView | None
+
+
+@dataclass(frozen=True, slots=True)
+class MovedView:
+    """What the last plan that moved jobs did, in a line with a link to it."""
+
+    text: str
+    at: Stamp
+    cause: str
+    negotiation_id: str
+
+
+def moved_view(board: Board) -> MovedView | None:
+    """Return the line about the last plan that moved jobs; None where none did since yesterday."""
+    news = board.moves
+    if news is None:
+        return None
+    return MovedView(
+        f"{count(news.jobs, 'job')} moved",
+        when(news.at, board.now),
+        news.cause,
+        news.negotiation_id,
+    )
 
 
 def need_view(need: Need) -> NeedView:
@@ -158,4 +182,5 @@ def board_view(board: Board, *, is_visitor: bool = False) -> BoardView:
         has_jobs=bool(board.jobs),
         has_demo=board.has_demo,
         is_simulated=board.data.is_simulated,
+        moved=moved_view(board),
     )

@@ -13,6 +13,7 @@ from models.domain.plan import Award, Blocked, Certificate, Explanation
 from models.domain.ports import JobView
 from models.domain.time import LONDON
 from services.types import EnergyRow, JobDetail
+from web.views.changes_view import HistoryLine, history
 from web.views.conversation import Line, conversation
 from web.views.formatting import (
     carbon_against,
@@ -82,6 +83,7 @@ class JobPage:
     sure: str
     may_move: str
     moved: str
+    history: tuple[HistoryLine, ...]
     actions: tuple[Action, ...]
     confirms: tuple[Action, ...]
     can_choose_slot: bool
@@ -337,6 +339,7 @@ def job_page(
         sure=detail.how_sure.replace("; ask for gb", ""),
         may_move=detail.may_still_move,
         moved=_moved(view, now),
+        history=history(detail.changes, now),
         actions=actions,
         confirms=confirms,
         can_choose_slot=bool(actions) and award is not None and view.status is JobStatus.SCHEDULED,

@@ -11,6 +11,9 @@ TRIGGER_WORDS = {
     "asset_changed": "a cluster changed",
     "control": "somebody changed a job",
     "cancel": "a job was cancelled",
+    "completed": "a job that others wait for was completed",
+    "failed": "a run was reported as failed",
+    "did_not_run": "a run did not take place",
     "worker": "the loop planned again",
 }
 """Why a negotiation began."""

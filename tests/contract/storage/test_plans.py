@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
+from models.domain.change import ChangeKind, MoveValues, PlanChange, Window, Worth
 from models.domain.errors import InvalidRequest, NotFound, StalePlan
 from models.domain.job import JobStatus
 from models.domain.plan import Certificate, NegotiationStatus, PlanMethod, Segment
@@ -337,3 +338,99 @@ def test_reserved_power_is_summed_by_asset_and_half_hour(fleet: SqlUnitOfWorkFac
             "cluster-a": {NOON: 2.5}
         }
         assert unit.plans.reserved(NOON + 3 * SLOT, NOON + 9 * SLOT) == {}
+
+
+# --- what plans changed ---------------------------------------------------------------------------
+
+
+def a_change(position: int, **changes) -> PlanChange:
+    plain = PlanChange(
+        "negotiation-1", position, NOON, f"job-{position}", "name", "local", ChangeKind.MOVED, "carbon", "it rose",
+        Window("cluster-a", "london", NOON, NOON + SLOT), Window("cluster-b", "london", NOON + SLOT, NOON + 2 * SLOT),
+        MoveValues(*(Worth(1.0, 2.0, 0.25, None, 100.0, None) for _ in range(4)), None, 0.1), ("job-z",), 3,
+    )  # fmt: skip
+    return replace(plain, **changes)
+
+
+def add(fleet: SqlUnitOfWorkFactory, *changes: PlanChange) -> None:
+    with fleet(write=True) as unit:
+        unit.plans.add_changes(changes)
+        unit.commit()
+
+
+def test_changes_read_back_in_their_order_in_pages_and_by_owner(
+    fleet: SqlUnitOfWorkFactory,
+) -> None:
+    mine = [a_change(n) for n in (0, 2, 4)]
+    theirs = [a_change(n, owner="other") for n in (1, 3)]
+    add(fleet, *reversed(mine), *theirs, a_change(0, negotiation_id="negotiation-2"))
+    with fleet() as unit:
+        first = unit.plans.changes("negotiation-1", limit=3)
+        assert [c.position for c in first.items] == [0, 1, 2]
+        rest = unit.plans.changes("negotiation-1", cursor=first.next_cursor, limit=3)
+        assert ([c.position for c in rest.items], rest.next_cursor) == ([3, 4], None)
+        assert unit.plans.changes("negotiation-1", "local").items == tuple(mine)
+        assert unit.plans.changes("nothing").items == ()
+        with pytest.raises(InvalidRequest, match="cursor"):
+            unit.plans.changes("negotiation-1", cursor="what")
+
+
+def test_the_changes_of_a_job_come_newest_first(fleet: SqlUnitOfWorkFactory) -> None:
+    for n in range(3):
+        add(fleet, a_change(0, negotiation_id=f"negotiation-{n}", decided_at=NOON + n * SLOT))
+    with fleet() as unit:
+        found = unit.plans.changes_of("job-0", 2)
+    assert [c.negotiation_id for c in found] == ["negotiation-2", "negotiation-1"]
+
+
+def test_the_last_plan_that_moved_jobs_is_found_by_owner_and_time(
+    fleet: SqlUnitOfWorkFactory,
+) -> None:
+    add(fleet, a_change(0), a_change(1), a_change(2, owner="other"))
+    later = NOON + SLOT
+    add(
+        fleet,
+        a_change(0, negotiation_id="negotiation-2", decided_at=later, kind=ChangeKind.REFUSED),
+    )
+    with fleet() as unit:
+        assert unit.plans.last_moves("local", NOON) == ("negotiation-1", NOON, 2)
+        assert unit.plans.last_moves(None, NOON) == ("negotiation-1", NOON, 3)
+        assert unit.plans.last_moves("local", later) is None
+
+
+def test_a_forgotten_answer_is_gone_with_what_it_held(
+    database: Database, fleet: SqlUnitOfWorkFactory
+) -> None:
+    put(fleet, a_plan("job-a"), a_deferred_plan("job-b"))
+    with fleet(write=True) as unit:
+        unit.plans.forget("job-a")
+        unit.plans.forget("job-b")
+        unit.plans.forget("job-c")
+        unit.commit()
+    assert reserved(database) == []
+    with fleet() as unit:
+        assert unit.plans.current() == {}
+
+
+def test_refused_jobs_are_counted_by_rule(fleet: SqlUnitOfWorkFactory) -> None:
+    put(fleet, a_refused_plan("job-a", "internal"), a_refused_plan("job-b", "power"))
+    with fleet(write=True) as unit:
+        for name in ("job-a", "job-b"):
+            job = unit.jobs.get(name)
+            unit.jobs.update(replace(job, status=JobStatus.REFUSED, version=job.version + 1))
+        unit.commit()
+    with fleet() as unit:
+        assert unit.plans.count_refused("internal") == 1
+        assert unit.plans.count_refused("carbon_cap") == 0
+
+
+def test_the_frozen_view_reads_back_alone(fleet: SqlUnitOfWorkFactory) -> None:
+    with fleet(write=True) as unit:
+        unit.plans.begin_negotiation(a_summary("running"))
+        unit.plans.finish_negotiation(a_summary("done"), [{"kind": "x"}], {"jobs": [1.5]})
+        unit.commit()
+    with fleet() as unit:
+        assert unit.plans.snapshot("done") == {"jobs": [1.5]}
+        assert unit.plans.snapshot("running") == {}
+        with pytest.raises(NotFound):
+            unit.plans.snapshot("none")

@@ -63,6 +63,14 @@ def test_a_later_start_is_a_move_with_its_reason_and_what_was_expected() -> None
     )
 
 
+def test_a_job_whose_window_passed_without_a_run_moved_for_that_whatever_began_the_plan() -> None:
+    pending = a_job(status=JobStatus.PENDING)
+    for trigger in ("did_not_run", "control", "worker"):
+        ((change,), _) = compared(with_award(2.0, 1.0), pending, a_plan(), trigger)
+        assert change.plan.move_reason is not None
+        assert change.plan.move_reason.startswith("a run that did not take place: from Sat 12:00")
+
+
 def test_another_cluster_at_the_same_time_is_a_move() -> None:
     placed = a_placement(asset_id="cluster-b")
     outcome = replace(OUTCOME, awards=(an_award(placement=placed),))

@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from tests.support.changed import with_changes
 from tests.support.edge import bare_app
 from tests.support.fake_services import FakeServices, filled
 from web.openapi import describe
@@ -84,6 +85,15 @@ def test_a_negotiation_is_what_its_model_says(app: Flask, services: FakeServices
     model_of(app, "GET", path, 200).model_validate(app.test_client().get(path).json)
 
 
+def test_what_a_plan_changed_is_what_its_model_says(app: Flask, services: FakeServices) -> None:
+    one = with_changes(services)
+    path = f"/api/negotiations/{one}/changes"
+    answer = app.test_client().get(path).json
+    shown = model_of(app, "GET", path, 200).model_validate(answer)
+    assert shown.comparison is not None
+    assert {item.kind for item in shown.items} == {"moved", "refused"}
+
+
 def test_every_problem_is_what_its_model_says(app: Flask) -> None:
     client = app.test_client()
     for answer in (client.get("/api/nothing"), client.post("/api/jobs", json={}), client.put("/api/jobs")):  # fmt: skip
@@ -102,6 +112,7 @@ def test_every_route_of_the_api_is_described(app: Flask) -> None:
         ("PATCH", "/api/jobs/{job_id}"), ("DELETE", "/api/jobs/{job_id}"),
         *(("POST", f"/api/jobs/{{job_id}}/{act}") for act in ("schedule", "cancel", "run-now", "pin", "hold", "confirm")),
         ("POST", "/api/schedule-all"), ("POST", "/api/what-if"), ("GET", "/api/negotiations"), ("GET", "/api/negotiations/{negotiation_id}"),
+        ("GET", "/api/negotiations/{negotiation_id}/changes"),
         ("GET", "/api/jobs/{job_id}/explain"), ("GET", "/api/best-window"),
         ("GET", "/api/energy/current/{region}"), ("GET", "/api/energy/forecast/{region}"), ("GET", "/api/regions"),
         ("GET", "/api/statistics"), ("GET", "/api/logs"), ("GET", "/api/logs/{job_id}"), ("GET", "/api/logs/verify"),
@@ -109,7 +120,7 @@ def test_every_route_of_the_api_is_described(app: Flask) -> None:
     }  # fmt: skip
     csv_twins = {(m, p) for m, p in described if p.endswith(".csv")}
     assert described - csv_twins == wanted
-    assert len(csv_twins) == 6
+    assert len(csv_twins) == 7
 
 
 def test_the_document_is_openapi_3_1_and_whole(app: Flask) -> None:
