@@ -77,14 +77,24 @@ def must_be_open(view: JobView, verb: str) -> None:
         raise Conflict(f"job {view.job.job_id} is {view.status} and can no longer be {verb}")
 
 
-def must_not_be_frozen(context: Context, uow: UnitOfWork, view: JobView, now: datetime) -> None:
-    """Raise `Conflict` where a job's award starts too soon to move."""
+def must_not_be_frozen(
+    context: Context,
+    uow: UnitOfWork,
+    view: JobView,
+    now: datetime,
+    cure: str = "cancel it if it must not run",
+) -> None:
+    """Raise `Conflict` where a job's award starts too soon to move; the sentence ends in what to do about it."""
     award = view.plan.award if view.plan else None
     if view.job.status is not JobStatus.SCHEDULED or award is None:
         return
     asset = {a.asset_id: a for a in uow.assets.all_live()}.get(award.placement.asset_id)
-    if award.placement.start <= now + freeze_lead(context.settings, asset):
-        raise Conflict(
-            f"job {view.job.job_id} starts at {format_utc(award.placement.start)} and is frozen; "
-            "cancel it if it must not run"
-        )
+    lead = freeze_lead(context.settings, asset)
+    start = award.placement.start
+    if start > now + lead:
+        return
+    minutes = round(lead.total_seconds() / 60)
+    raise Conflict(
+        f"job {view.job.job_id} starts at {format_utc(start)} and is frozen, because nothing moves from "
+        f"{minutes} min before its start; {cure}"
+    )

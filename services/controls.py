@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 from math import inf
+from typing import Any
 
 from models.domain.access import Caller
 from models.domain.errors import Conflict, FieldError, InvalidRequest
@@ -27,38 +28,50 @@ EVENTS = ("started", "completed", "failed", "did_not_run")
 EARLY_START = timedelta(minutes=5)
 """A run may be confirmed this long before its planned start (clocks differ); earlier is refused."""
 
+WAS_HELD = "was_held"
+"""Said with a cancellation of a held job."""
+
 CONFIRMABLE = frozenset({JobStatus.SCHEDULED, JobStatus.RUNNING, JobStatus.UNCONFIRMED})
 """Statuses in which a job has a run to speak of."""
 
 
 def cancel(context: Context, caller: Caller, job_id: str) -> JobView:
-    """Cancel a job and give its power back; the record is kept. Cancelling again has no effect."""
+    """Cancel a job and give its power back; the record is kept. Cancelling again has no effect.
+
+    Whatever kept it out of the plan ends with it; that it was held is remembered, for `undo_cancel`.
+    """
     view = get(context, caller, job_id)
     if view.status is JobStatus.CANCELLED:
         return view
+    detail: dict[str, Any] = {}
 
     def act(uow: UnitOfWork, view: JobView, now: datetime) -> Job:
         del now
         if view.status in {JobStatus.COMPLETED, JobStatus.FAILED}:
             raise Conflict(f"job {job_id} is {view.status} and can no longer be cancelled")
+        if view.job.is_held:
+            detail[WAS_HELD] = True
+        if view.plan is not None and view.plan.deferral is not None:
+            uow.plans.forget(job_id)
         uow.plans.release(job_id)
-        return replace(view.job, status=JobStatus.CANCELLED)
+        return replace(view.job, status=JobStatus.CANCELLED, is_held=False)
 
-    return do(context, caller, job_id, "cancel", act, trigger="cancel")
+    return do(context, caller, job_id, "cancel", act, detail=detail, trigger="cancel")
 
 
 def undo_cancel(context: Context, caller: Caller, job_id: str) -> JobView:
-    """Reopen a cancelled job that can still meet its deadline, and plan it."""
+    """Reopen a cancelled job that can still meet its deadline; plan it, or hold it if it was held."""
 
     def act(uow: UnitOfWork, view: JobView, now: datetime) -> Job:
-        del uow
         if view.job.status is not JobStatus.CANCELLED:
             raise Conflict(f"job {job_id} is {view.status}, not cancelled")
         if view.job.started_at is not None:
             raise Conflict(f"job {job_id} had started when it was cancelled; submit it again")
         if ceil_slot(now) + view.job.duration > view.job.latest_finish:
             raise Conflict(f"job {job_id} can no longer meet {format_utc(view.job.latest_finish)}")
-        return replace(view.job, status=JobStatus.PENDING)
+        cancelled = [c for c in uow.jobs.controls(job_id) if c.action == "cancel"]
+        was_held = bool(cancelled) and bool(cancelled[-1].detail.get(WAS_HELD))
+        return replace(view.job, status=JobStatus.PENDING, is_held=was_held)
 
     return do(context, caller, job_id, "undo_cancel", act, trigger="control")
 
@@ -68,7 +81,13 @@ def run_now(context: Context, caller: Caller, job_id: str) -> JobView:
 
     def act(uow: UnitOfWork, view: JobView, now: datetime) -> Job:
         must_be_open(view, "started now")
-        must_not_be_frozen(context, uow, view, now)
+        must_not_be_frozen(
+            context,
+            uow,
+            view,
+            now,
+            cure="it cannot start any sooner: wait for that start, or cancel it",
+        )
         start, asset_id = _first_room(context, uow, view.job, now)
         return replace(view.job, is_held=False, pinned_start=start, pinned_asset_id=asset_id)
 
@@ -235,10 +254,10 @@ def confirm(
         return _confirmed(uow, view, event, moment, now, energy_kwh)
 
     detail = {"event": event, "at": at, "energy_kwh": energy_kwh}
-    trigger = "control" if event in {"failed", "did_not_run"} else None
+    trigger = event if event in {"failed", "did_not_run"} else None
     view = do(context, caller, job_id, "confirm", act, detail=detail, trigger=trigger)
     if event == "completed" and _has_waiting(context, job_id):
-        planning.replan_after(context, trigger="control")
+        planning.replan_after(context, trigger="completed")
     return view
 
 

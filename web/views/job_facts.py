@@ -144,6 +144,8 @@ def _detail(action: str, detail: Mapping[str, Any], now: datetime) -> str:
 def _particular(name: str, value: Any, now: datetime) -> str:
     if name == "event":
         return EVENT_WORDS.get(str(value), str(value))
+    if name == "was_held":
+        return "it was held"
     if name == "energy_kwh":
         return kilowatt_hours(float(value))
     text = str(value)

@@ -249,6 +249,43 @@ def test_a_refused_job_cancelled_and_undone_reads_refused_again(evening: World) 
     assert controls.undo_cancel(evening.context, OPERATOR, job_id).job.status is JobStatus.REFUSED
 
 
+def test_cancelling_a_held_job_ends_the_hold_and_undoing_holds_it_again(evening: World) -> None:
+    job_id = submitted(evening)
+    controls.hold(evening.context, OPERATOR, job_id, held=True)
+    view = controls.cancel(evening.context, OPERATOR, job_id)
+    assert (view.status, view.job.is_held, view.plan) == (JobStatus.CANCELLED, False, None)
+    view = controls.undo_cancel(evening.context, OPERATOR, job_id)
+    assert (view.status, view.job.is_held) == (JobStatus.PENDING, True)
+    assert view.plan is not None
+    assert view.plan.deferral is not None
+    assert view.plan.deferral.reason == "held by a user"
+    # Released, cancelled and undone once more, it is planned: only the last cancellation counts.
+    controls.hold(evening.context, OPERATOR, job_id, held=False)
+    controls.cancel(evening.context, OPERATOR, job_id)
+    view = controls.undo_cancel(evening.context, OPERATOR, job_id)
+    assert (view.status, view.job.is_held) == (JobStatus.SCHEDULED, False)
+
+
+def test_cancelling_a_job_that_waits_for_a_held_one_forgets_why_it_waited(evening: World) -> None:
+    first = submitted(evening)
+    controls.hold(evening.context, OPERATOR, first, held=True)
+    second = submitted(evening, depends_on=(first,))
+    assert controls.cancel(evening.context, OPERATOR, second).plan is None
+
+
+def test_a_job_about_to_start_cannot_be_run_sooner_and_is_told_why_and_what_to_do(
+    evening: World,
+) -> None:
+    job_id = submitted(evening)
+    evening.at(NOON + hours(5.95))
+    with pytest.raises(Conflict) as told:
+        controls.run_now(evening.context, OPERATOR, job_id)
+    assert str(told.value) == (
+        f"job {job_id} starts at 2026-11-21T18:00:00Z and is frozen, because nothing moves from 5 min before its "
+        "start; it cannot start any sooner: wait for that start, or cancel it"
+    )
+
+
 def test_cancelling_twice_has_no_further_effect(evening: World) -> None:
     job_id = submitted(evening)
     controls.cancel(evening.context, OPERATOR, job_id)
