@@ -6,8 +6,10 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from agents.faults import handling
 from agents.messages import DemandQuoted, JobsAnnounced, Message, PricesPosted, SlotArray
 from agents.view import JobAgentView
+from models.domain.job import Job
 from models.domain.time import SLOT_HOURS
 from models.optimise.assignment import Options
 from models.optimise.choices import options_of as priced
@@ -47,8 +49,13 @@ def agent_of(owner: str, view: JobAgentView, is_large: bool = False) -> JobAgent
         view: What it may see.
         is_large: See `Quoting`; the same for all agents of a negotiation.
     """
-    options = tuple(
-        priced(
+    options = tuple(_priced(job, view) for job in view.jobs)
+    return JobAgent(owner, options, Quoting(options, view.table, is_large))
+
+
+def _priced(job: Job, view: JobAgentView) -> Options:
+    with handling(job.job_id, "pricing"):
+        return priced(
             job,
             view.table,
             view.weights,
@@ -57,9 +64,6 @@ def agent_of(owner: str, view: JobAgentView, is_large: bool = False) -> JobAgent
             incumbent=view.incumbents.get(job.job_id),
             follows=any(before in view.releases for before in job.depends_on),
         )
-        for job in view.jobs
-    )
-    return JobAgent(owner, options, Quoting(options, view.table, is_large))
 
 
 def announce(owner: str, options: Sequence[Options]) -> JobsAnnounced:

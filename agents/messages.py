@@ -151,6 +151,8 @@ class PlanVetoed(Message):
     kind: Literal["plan_vetoed"] = "plan_vetoed"
     rule: str
     detail: str
+    job_id: str | None = None
+    """The job that breaks it; None where no single one does."""
 
 
 class Awarded(Message):

@@ -109,7 +109,10 @@ def _judge(view: PolicyAgentView) -> PlanApproved | PlanVetoed:
         runs[k] = run = run_of(mine, pick)
         fault = _fault(view, mine.job, run)
         if fault is not None:
-            return PlanVetoed(sender=NAME, rule=fault[0], detail=f"{mine.job.job_id}: {fault[1]}")
+            job_id = mine.job.job_id
+            return PlanVetoed(
+                sender=NAME, rule=fault[0], detail=f"{job_id}: {fault[1]}", job_id=job_id
+            )
         np.add.at(load[run.row], run.slots, run.power_kw)
     over = load - view.table.room_kw
     if over.size and float(over.max()) > 1e-5:
@@ -185,5 +188,6 @@ def _order_fault(view: PolicyAgentView, runs: Mapping[int, Run]) -> PlanVetoed |
                     sender=NAME,
                     rule="order",
                     detail=f"{job_id} would start before {view.options[p].job.job_id} has ended",
+                    job_id=job_id,
                 )
     return None

@@ -16,6 +16,7 @@ import numpy as np
 
 from agents import energy_agent, job_agent, policy_agent
 from agents.describe import Describer, savings_between
+from agents.faults import PolicyVeto, handling
 from agents.job_agent import JobAgent
 from agents.links import build_links, tightened_windows
 from agents.messages import (
@@ -45,7 +46,7 @@ from models.optimise.assignment import UNSERVED, Assignment, Options
 from models.optimise.award import award
 from models.optimise.fleet_solve import EXACT_GAP
 from models.optimise.ladder import LARGE, Best, climb, rounds_for, tidied
-from models.optimise.options import must_run_on_arrival
+from models.optimise.options import Weights, must_run_on_arrival
 from models.optimise.pattern_options import PatternOptions
 from models.optimise.quoting import Quoting
 from models.optimise.table import TOLERANCE_KW, PricedTable
@@ -55,10 +56,6 @@ SEED = 0
 
 NAME = "chair"
 """Sender name of the scheduler."""
-
-
-class PolicyVeto(RuntimeError):
-    """The Policy Agent vetoed a plan the award made: our own mistake, so nothing is committed."""
 
 
 @dataclass
@@ -93,6 +90,7 @@ def negotiate(situation: Situation) -> Outcome:
 
     Raises:
         PolicyVeto: If the plan breaks a hard limit by the Policy Agent's own check.
+        JobFault: If our own code fails on one job.
     """
     began = perf_counter()
     minutes = _Minutes(situation)
@@ -116,7 +114,7 @@ def negotiate(situation: Situation) -> Outcome:
     refusals = [
         *situation.refused,
         *(
-            refuse(plan, k, table, weights)
+            _refuse(plan, k, table, weights)
             for k in range(len(options))
             if plan.choice[k] == UNSERVED
         ),
@@ -316,10 +314,20 @@ def _judge(
     verdict = minutes.hear(policy_agent.respond(view, proposed), last_round)
     for message in verdict:
         if isinstance(message, PlanVetoed):
-            raise PolicyVeto(f"{message.rule}: {message.detail}")
+            raise PolicyVeto(f"{message.rule}: {message.detail}", message.job_id)
+
+
+def _refuse(plan: Assignment, k: int, table: PricedTable, weights: Weights) -> Refusal:
+    with handling(plan.options[k].job.job_id, "refusing"):
+        return refuse(plan, k, table, weights)
 
 
 def _award(describer: Describer, plan: Assignment, k: int) -> Award:
+    with handling(plan.options[k].job.job_id, "describing"):
+        return _described(describer, plan, k)
+
+
+def _described(describer: Describer, plan: Assignment, k: int) -> Award:
     mine = plan.options[k]
     pick = int(plan.choice[k])
     placed = describer.placement(mine, pick)

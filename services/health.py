@@ -9,6 +9,7 @@ from typing import Any
 
 from models.domain.errors import SourceUnavailable
 from services.context import Context
+from services.situation import INTERNAL
 
 
 def ready(context: Context) -> Mapping[str, Any]:
@@ -21,6 +22,7 @@ def ready(context: Context) -> Mapping[str, Any]:
     """
     with context.uow() as work:
         last_seq, flushed_seq = work.decisions.head()[0], work.decisions.flushed_seq()
+        faulty_jobs = work.plans.count_refused(INTERNAL)
     if not context.is_storage_current():
         raise SourceUnavailable(
             "the database has another schema than this version needs; run `flask db upgrade`",
@@ -37,6 +39,7 @@ def ready(context: Context) -> Mapping[str, Any]:
         "schema": "ok",
         "logs": "ok",
         "audit": {"last_seq": last_seq, "flushed_seq": flushed_seq},
+        "planner": {"faulty_jobs": faulty_jobs},
         "loop_holder": context.leases.holder("loop"),
         "clock": {"now": context.clock.now(), "is_shifted": context.clock.is_shifted},
         "data": context.signals.data_line(),

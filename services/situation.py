@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -27,6 +27,15 @@ LONGEST_SLOTS = 672
 
 HELD = "held by a user"
 """Reason of the deferral of a job that somebody took out of the plan."""
+
+INTERNAL = "internal"
+"""Rule of a refusal for which our own code is to blame."""
+
+FAULT = (
+    "the planner failed on this job through a fault of its own, so it was left out of the plan and the operator "
+    "was told; change the job or ask for a plan again, and if it is left out again, ask the operator to mend it"
+)
+"""What the owner of such a job reads."""
 
 LOST = {JobStatus.CANCELLED: "was cancelled", JobStatus.FAILED: "has failed"}
 """Ends of a job that leave those that wait for it without a plan, in words."""
@@ -108,9 +117,18 @@ def is_frozen(
     return job.status is JobStatus.SCHEDULED and plan.award.placement.start <= now + lead
 
 
-def situation(context: Context, facts: Facts, negotiation_id: UUID, now: datetime) -> Situation:
-    """Sort the facts into what is up for planning and what is not, and add the signals."""
-    sorted_out = _sort_out(facts, now, freeze_leads(context, facts.assets))
+def situation(
+    context: Context,
+    facts: Facts,
+    negotiation_id: UUID,
+    now: datetime,
+    faulty: Collection[str] = (),
+) -> Situation:
+    """Sort the facts into what is up for planning and what is not, and add the signals.
+
+    Jobs our own code fails on (`faulty`) are refused before planning, so that the others are planned.
+    """
+    sorted_out = _sort_out(facts, now, freeze_leads(context, facts.assets), faulty)
     horizon = horizon_for(now, sorted_out.jobs)
     regions = sorted({asset.region for asset in facts.assets})
     signals = context.signals.view(regions, horizon)
@@ -172,7 +190,9 @@ class _Sorted:
     ends: dict[str, datetime]
 
 
-def _sort_out(facts: Facts, now: datetime, leads: Mapping[str, timedelta]) -> _Sorted:
+def _sort_out(
+    facts: Facts, now: datetime, leads: Mapping[str, timedelta], faulty: Collection[str]
+) -> _Sorted:
     answer = _Sorted([], [], [], [], {})
     by_id = {job.job_id: job for job in facts.jobs}
     known = {**facts.predecessors, **by_id}
@@ -184,6 +204,8 @@ def _sort_out(facts: Facts, now: datetime, leads: Mapping[str, timedelta]) -> _S
             continue
         elif job.is_held:
             answer.deferred.append(Deferral(job.job_id, HELD, None))
+        elif job.job_id in faulty:
+            answer.refused.append(Refusal(job.job_id, INTERNAL, FAULT, None))
         else:
             _consider(answer, job, known, facts.plans, now, leads)
     while _pass_on(answer):

@@ -30,6 +30,7 @@ RULE_WORDS: Mapping[str, str] = {
     "asset": "no cluster can take it",
     "region": "no cluster is in an allowed region",
     "pinned": "its pinned start is no longer possible",
+    "internal": "the planner is at fault, not the job",
 }
 """What a rule means for the user."""
 

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from agents.scheduler import PolicyVeto, negotiate
+from agents.faults import PolicyVeto
+from agents.scheduler import negotiate
 from agents.view import Outcome, Situation
 from models.domain.access import Caller, Role
 from models.domain.errors import Forbidden, NotFound, StalePlan

@@ -93,6 +93,21 @@ def test_a_choice_that_breaks_a_limit_of_its_job_is_vetoed(
     assert detail
 
 
+def test_a_veto_names_the_job_at_fault_and_none_where_several_are() -> None:
+    job = a_job(minutes=30)
+    alone = verdict([job], flat(), [2], [replace(job, max_price_gbp_per_kwh=0.1)])
+    assert isinstance(alone, PlanVetoed)
+    assert alone.job_id == "job-a"
+    pair = [a_job("a", 30, power_kw=60.0), a_job("b", 30, power_kw=60.0)]
+    together = verdict(pair, flat(), [0, 0])
+    assert isinstance(together, PlanVetoed)
+    assert (together.rule, together.job_id) == ("power", None)
+    chain = [a_job("a", 30), a_job("b", 30, depends_on=("a",))]
+    early = verdict(chain, flat(), [2, 0])
+    assert isinstance(early, PlanVetoed)
+    assert (early.rule, early.job_id) == ("order", "b")
+
+
 def test_a_run_on_somebody_elses_cluster_is_vetoed() -> None:
     assets = (an_asset(), an_asset("cluster-b", owner="local"))
     job = a_job(minutes=30)

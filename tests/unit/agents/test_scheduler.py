@@ -13,7 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents import scheduler
+from agents import job_agent, scheduler
+from agents.describe import Describer
+from agents.faults import JobFault, PolicyVeto
 from agents.messages import (
     Awarded,
     DemandQuoted,
@@ -24,7 +26,7 @@ from agents.messages import (
     PricesPosted,
     SignalsPublished,
 )
-from agents.scheduler import PolicyVeto, negotiate
+from agents.scheduler import negotiate
 from agents.view import Held, Outcome, Situation
 from models.domain.job import Job, Priority
 from models.domain.plan import Deferral, PlanMethod, Refusal
@@ -271,6 +273,32 @@ def test_a_plan_that_breaks_a_limit_is_vetoed_and_never_comes_out(
 
     monkeypatch.setattr(scheduler, "award", careless)
     with pytest.raises(PolicyVeto, match=r"power: cluster-a exceeded by 10\.000 kW in slot 1"):
+        negotiate(two_jobs())
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "doing"),
+    [(job_agent, "priced", "pricing"), (Describer, "explain", "describing")],
+)
+def test_a_mistake_on_one_job_is_raised_with_its_id(
+    monkeypatch: pytest.MonkeyPatch, place: Any, name: str, doing: str
+) -> None:
+    def wrong(*_args: Any, **_named: Any) -> Any:
+        raise IndexError("beyond the table")
+
+    monkeypatch.setattr(place, name, wrong)
+    with pytest.raises(JobFault, match=f"job .*: {doing} failed") as raised:
+        negotiate(two_jobs())
+    assert raised.value.job_id in {job.job_id for job in two_jobs().jobs}
+    assert isinstance(raised.value.__cause__, IndexError)
+
+
+def test_what_is_no_mistake_of_ours_passes_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_args: Any, **_named: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(job_agent, "priced", interrupted)
+    with pytest.raises(KeyboardInterrupt):
         negotiate(two_jobs())
 
 
