@@ -162,9 +162,7 @@ def _filtered(query: Select[Any], wanted: JobFilter, now: datetime) -> Select[An
     if wanted.asset_id is not None:
         query = query.where(func.coalesce(JobPlanRow.asset_id, JobRow.asset_id) == wanted.asset_id)
     if wanted.region is not None:
-        query = query.join(AssetRow, AssetRow.asset_id == JobRow.asset_id).where(
-            func.coalesce(JobPlanRow.region, AssetRow.region) == wanted.region
-        )
+        query = query.where(_reads_in_region(wanted.region))
     if wanted.text:
         query = query.where(JobRow.search_text.contains(search_text(wanted.text), autoescape=True))
     if wanted.start_after is not None:
@@ -172,6 +170,18 @@ def _filtered(query: Select[Any], wanted: JobFilter, now: datetime) -> Select[An
     if wanted.start_before is not None:
         query = query.where(JobPlanRow.start_at < wanted.start_before)
     return query
+
+
+def _reads_in_region(slug: str) -> ColumnElement[bool]:
+    """Return whether a job is awarded in a region, or has no award and its own asset stands there.
+
+    The assets of the region are looked up once: a join would look one up for each job that is passed over.
+    """
+    there = select(AssetRow.asset_id).where(AssetRow.region == slug)
+    return or_(
+        JobPlanRow.region == slug,
+        and_(JobPlanRow.region.is_(None), JobRow.asset_id.in_(there)),
+    )
 
 
 def _reads_one_of(statuses: frozenset[JobStatus], now: datetime) -> ColumnElement[bool]:
