@@ -20,6 +20,7 @@ from benchmarks.shared import PROJECT
 BENCHMARKS: dict[str, list[str]] = {
     "startup": ["--runs", "3", "--idle-seconds", "8"],
     "http_reads": ["--jobs", "1000", "--rounds", "40"],
+    "quote": ["--jobs", "1000", "--rounds", "40"],
     "exhaustive": ["--alone", "60", "--together", "15"],
     "audit_verify": ["--records", "5000"],
     "beside_cats": ["--cases", "60"],

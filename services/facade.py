@@ -39,6 +39,7 @@ from services import (
     what_if,
 )
 from services.context import Context
+from services.explain_types import Account, Candidate, Scarcity, WindowQuery
 from services.plan_changes import PlanChanges
 from services.trade_off import TradeOff
 from services.types import (
@@ -47,7 +48,6 @@ from services.types import (
     BestWindow,
     BestWindowQuery,
     Board,
-    Candidate,
     DataLine,
     EnergyRow,
     Estimate,
@@ -190,6 +190,22 @@ class Services:
     def candidates(self, caller: Caller, job_id: str) -> tuple[Candidate, ...]:
         """Return every start of a job on every candidate asset with its cost and what blocks it, by start."""
         return explain.candidates(self.context, caller, job_id)
+
+    def explain(
+        self,
+        caller: Caller,
+        job_id: str,
+        query: WindowQuery,
+        *,
+        start: datetime | None = None,
+        asset_id: str | None = None,
+    ) -> Account:
+        """Return a job's windows, who holds the full ones at what price, and why it does not run at `start`."""
+        return explain.account(self.context, caller, job_id, query, start=start, asset_id=asset_id)
+
+    def scarcity(self) -> Scarcity:
+        """Return the shadow prices of the plan in force."""
+        return explain.scarce(self.context)
 
     # --- planning -----------------------------------------------------------------------------
 

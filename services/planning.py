@@ -351,9 +351,11 @@ def show(context: Context, caller: Caller, negotiation_id: str) -> NegotiationVi
         named = {str(m["job_id"]) for m in messages if m.get("job_id")}
         named |= {str(job["job_id"]) for job in view.get("jobs", ())}
         mine = {j for j, job in uow.jobs.many(named).items() if job.owner == owner}
+        own = {asset.asset_id for asset in uow.assets.all_live(owner)}
     kept = tuple(m for m in messages if _may_hear(m, owner, mine))
     jobs = [job for job in view.get("jobs", ()) if job["job_id"] in mine]
-    return NegotiationView(summary, kept, {**view, "jobs": jobs})
+    scarce = {k: row for k, row in view.get("shadow_prices", {}).items() if k in own}
+    return NegotiationView(summary, kept, {**view, "jobs": jobs, "shadow_prices": scarce})
 
 
 def _may_hear(message: Mapping[str, Any], owner: str, mine: Collection[str]) -> bool:

@@ -6,26 +6,22 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-import numpy as np
-
 from agents import policy_agent
 from agents.describe import Describer, savings_between
 from agents.refusals import refuse
-from agents.scheduler import first_open_slot
-from agents.view import Situation
 from agents.wording import award_sentence
 from models.domain.asset import Asset
 from models.domain.job import Job, JobStatus
 from models.domain.plan import Baseline, Explanation, Placement, Refusal, Savings
 from models.domain.ports import UnitOfWork
-from models.domain.signal import FloatArray
-from models.domain.time import Horizon, ceil_slot
+from models.domain.time import ceil_slot
 from models.optimise.assignment import UNSERVED, Assignment, Links, Options
 from models.optimise.choices import options_of
 from models.optimise.options import must_run_on_arrival
-from models.optimise.table import PricedTable, price_table
+from models.optimise.table import PricedTable
+from services import room
 from services.context import Context
-from services.situation import horizon_for, vat_factors
+from services.situation import horizon_for
 
 NOBODY = UUID(int=0)
 """Negotiation id of a question that is not a negotiation."""
@@ -63,22 +59,15 @@ def alone(context: Context, job: Job, assets: tuple[Asset, ...], now: datetime) 
     """Price a job's options in the room left by every award but its own, and let it choose."""
     horizon = horizon_for(now, [job])
     with context.uow() as uow:
-        reserved = uow.plans.reserved(horizon.start, horizon.end, without_job=job.job_id)
+        held = room.held_kw(context, uow, horizon, now, without_job=job.job_id)
         release = _after_predecessors(uow, job, now)
-    held = {asset_id: _row(horizon, by_slot) for asset_id, by_slot in reserved.items()}
-    regions = sorted({asset.region for asset in assets})
-    signals = context.signals.view(regions, horizon)
-    facing = Situation(NOBODY, now, horizon, (job,), assets, signals, context.policy)
-    table = price_table(
-        assets, signals, horizon, first_open_slot(facing), held, vat_factors(context, horizon)
-    )
+    table, describer = room.priced(context, assets, horizon, now, held)
     weights = policy_agent.weights_of(context.policy)
     options = options_of(job, table, weights, release=release)
     plan = Assignment([options], Links.none(1), table.room_kw)
     pick = plan.best(0)
     if pick != UNSERVED:
         plan.place(0, pick)
-    describer = Describer.of(table, signals, context.policy.kappa_gbp_per_kg)
     return Alone(job, table, options, plan, describer)
 
 
@@ -120,12 +109,3 @@ def _after_predecessors(uow: UnitOfWork, job: Job, now: datetime) -> datetime:
         elif award is not None and view.job.status in {JobStatus.SCHEDULED, JobStatus.RUNNING}:
             release = max(release, ceil_slot(award.placement.end))
     return release
-
-
-def _row(horizon: Horizon, by_slot: dict[datetime, float]) -> FloatArray:
-    row = np.zeros(horizon.slots)
-    for slot, kw in by_slot.items():
-        index = horizon.index_of(slot)
-        if 0 <= index < horizon.slots:
-            row[index] += kw
-    return row

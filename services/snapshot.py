@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+import numpy as np
+
 from agents.policy import Policy
 from agents.view import Outcome
 from models.domain.job import Job
@@ -94,7 +96,28 @@ def of(
             "unserved_gbp_per_kwh": policy.unserved_gbp_per_kwh,
         },
         "signals": {slug: _series(known, now) for slug, known in sorted(signals.items())},
+        "shadow_prices": _shadow_prices(outcome, signals, now),
     }
+
+
+def _shadow_prices(
+    outcome: Outcome, signals: Mapping[str, RegionSignals], now: datetime
+) -> dict[str, Any]:
+    """Return the prices of scarce half-hours per asset, from now to the last one above 0; assets without are left out."""
+    if not signals:
+        return {}
+    horizon = next(iter(signals.values())).horizon
+    first = max(0, horizon.index_of(now))
+    found = {}
+    for asset_id, prices in sorted(outcome.shadow_gbp_per_kwh.items()):
+        scarce = np.flatnonzero(prices[first:] > 0.0)
+        if scarce.size:
+            span = slice(first, first + int(scarce[-1]) + 1)
+            found[asset_id] = {
+                "start_time": format_utc(horizon.start_of(first)),
+                "gbp_per_kwh": [round(float(value), 6) for value in prices[span]],
+            }
+    return found
 
 
 def frozen_work(outcome: Outcome, facts: Facts) -> list[tuple[Job, Award]]:

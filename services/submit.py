@@ -226,8 +226,9 @@ def estimate(context: Context, caller: Caller, draft: JobDraft) -> Estimate:
     now = context.clock.now()
     context.signals.ensure_fresh()
     with context.uow() as uow:
-        own = own_asset(uow, caller, draft)
         assets = uow.assets.all_live(caller.owner)
+        named = next((one for one in assets if one.asset_id == draft.asset_id), None)
+        own = named or own_asset(uow, caller, draft)
         before = uow.jobs.many(draft.depends_on) if draft.depends_on else {}
     mine = {k: v for k, v in before.items() if v.owner == caller.owner}
     power = power_of(draft)

@@ -156,19 +156,6 @@ class BestWindow:
 
 
 @dataclass(frozen=True)
-class Candidate:
-    """One possible start of one job on one asset, as explained or offered for pinning."""
-
-    placement: Placement
-    feasible: bool
-    rule: str | None
-    """Why not, where not feasible: `power | carbon_cap | max_price | …`."""
-    extra_gbp: float | None
-    """Objective above the present award's (negative: better). [GBP]"""
-    held_by: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
 class Estimate:
     """What the planner would do with a draft right now; nothing is stored."""
 

@@ -160,9 +160,9 @@ class SqlPlanRepository:
             )
 
     def reserved(
-        self, start: datetime, end: datetime, *, without_job: str | None = None
+        self, start: datetime, end: datetime, *, only_job: str | None = None
     ) -> dict[str, dict[datetime, float]]:
-        """Return the IT power awards hold per asset id and half-hour start in `[start, end)`. [kW]"""
+        """Return the IT power awards (or one job's) hold per asset id and half-hour start in `[start, end)`. [kW]"""
         wanted = (
             select(
                 ReservationRow.asset_id,
@@ -172,12 +172,33 @@ class SqlPlanRepository:
             .where(ReservationRow.slot_start >= start, ReservationRow.slot_start < end)
             .group_by(ReservationRow.asset_id, ReservationRow.slot_start)
         )
-        if without_job is not None:
-            wanted = wanted.where(ReservationRow.job_id != without_job)
+        if only_job is not None:
+            wanted = wanted.where(ReservationRow.job_id == only_job)
         held: dict[str, dict[datetime, float]] = {}
         for row in self._tx.rows(wanted):
             held.setdefault(row.asset_id, {})[row.slot_start] = float(row.power_kw)
         return held
+
+    def holders(
+        self, asset_id: str, start: datetime, end: datetime
+    ) -> tuple[tuple[datetime, str, str, float], ...]:
+        """Return who holds an asset's power in `[start, end)`: (half-hour start, job id, owner, kW), by time then id."""
+        rows = self._tx.rows(
+            select(
+                ReservationRow.slot_start,
+                ReservationRow.job_id,
+                JobRow.owner,
+                ReservationRow.power_kw,
+            )
+            .join(JobRow, JobRow.job_id == ReservationRow.job_id)
+            .where(
+                ReservationRow.asset_id == asset_id,
+                ReservationRow.slot_start >= start,
+                ReservationRow.slot_start < end,
+            )
+            .order_by(ReservationRow.slot_start, ReservationRow.job_id)
+        )
+        return tuple((row.slot_start, row.job_id, row.owner, float(row.power_kw)) for row in rows)
 
     def begin_negotiation(self, summary: NegotiationSummary) -> None:
         """Store a negotiation as running."""

@@ -296,9 +296,14 @@ class PlanRepository(Protocol):
         """
 
     def reserved(
-        self, start: datetime, end: datetime, *, without_job: str | None = None
+        self, start: datetime, end: datetime, *, only_job: str | None = None
     ) -> dict[str, dict[datetime, float]]:
-        """Return the IT power awards hold per asset id and half-hour start in `[start, end)`. [kW]"""
+        """Return the IT power awards (or one job's) hold per asset id and half-hour start in `[start, end)`. [kW]"""
+
+    def holders(
+        self, asset_id: str, start: datetime, end: datetime
+    ) -> tuple[tuple[datetime, str, str, float], ...]:
+        """Return who holds an asset's power in `[start, end)`: (half-hour start, job id, owner, kW), by time then id."""
 
     def guard(self, expected_version: int, fencing_token: int) -> None:
         """Lock the plan row; raise `StalePlan` if the version or the lease's token has moved on."""

@@ -15,11 +15,12 @@ from models.domain.decision import GENESIS_HASH, record_hash
 from tests.support.running import closing_app, in_hours
 from web.schemas.answers import (
     BestWindowOut,
-    ExplanationOut,
     JobOut,
     NegotiationDetailOut,
     PlanRunOut,
+    QuoteOut,
 )
+from web.schemas.explain import ExplanationOut
 
 pytestmark = pytest.mark.e2e
 
@@ -202,3 +203,74 @@ def test_the_same_kwh_are_counted_in_csv_and_json(client: FlaskClient) -> None:
     line = client.get("/api/jobs.csv").get_data(as_text=True).splitlines()[1]
     assert json.dumps(client.get("/api/jobs/one").json["schedule"]["energy_kwh"]) in line
     assert b"UID:one@halfhour" in client.get("/api/jobs.ics").data
+
+
+def test_any_instant_may_be_asked_about(client: FlaskClient) -> None:
+    asset(client)
+    asset(client, "birch", region="yorkshire")
+    accepted = job(client, "train", asset_id="alder")
+    plan(client)
+    chosen = client.get("/api/jobs/train/explain").json["chosen"]["start_time"]
+
+    def why(start: str, **more: str) -> Any:
+        asked = {"start_time": start, **more}
+        answer = client.get("/api/jobs/train/explain", query_string=asked)
+        assert answer.status_code == 200, answer.text
+        ExplanationOut.model_validate(answer.json)
+        told = answer.json["why_not"]
+        assert told["sentence"].endswith(".")
+        return told
+
+    assert why(chosen)["verdict"] == "chosen"
+    assert why("2026-01-01T00:00:00Z")["verdict"] == "past"
+    late = why(accepted["latest_finish"])
+    assert late["verdict"] == "late"
+    assert late["numbers"]["late_minutes"] > 0
+    assert why(chosen, asset_id="birch")["verdict"] == "region"
+    other = why(in_hours(17))
+    assert other["verdict"] in {"dearer", "same", "better"}
+    found = other["candidate"]
+    assert other["against_chosen"]["objective_gbp"] == pytest.approx(found["extra_gbp"])
+    wrong = client.get(
+        "/api/jobs/train/explain", query_string={"start_time": chosen, "asset_id": "none"}
+    )
+    assert wrong.status_code == 422
+    assert [one["field"] for one in wrong.json["errors"]] == ["asset_id"]
+
+
+def test_windows_come_in_pages_that_together_are_all_of_them(client: FlaskClient) -> None:
+    asset(client)
+    job(client, "train")
+    plan(client)
+    whole = client.get("/api/jobs/train/explain?sort=cost&limit=500").json
+    costs = [one["cost_gbp"] for one in whole["candidates"]]
+    assert costs == sorted(costs)
+    assert len(costs) == whole["candidates_total"]
+    path = "/api/jobs/train/explain?sort=cost&limit=10"
+    seen: list[Any] = []
+    while path:
+        answer = client.get(path)
+        seen += answer.json["candidates"]
+        assert ("Link" in answer.headers) == (answer.json["next_cursor"] is not None)
+        path = answer.headers["Link"].split(">")[0].lstrip("<") if "Link" in answer.headers else ""
+    assert seen == whole["candidates"]
+
+
+def test_a_quote_is_what_planning_then_does_and_stores_nothing(client: FlaskClient) -> None:
+    asset(client)
+    job(client, "other", estimated_power_kw=80)
+    plan(client)
+    wanted = {
+        "duration_hours": 3,
+        "estimated_power_kw": 40,
+        "latest_finish": in_hours(20),
+    }
+    quoted = client.post("/api/quote", json=wanted)
+    assert quoted.status_code == 200, quoted.text
+    QuoteOut.model_validate(quoted.json)
+    assert [one["job_id"] for one in client.get("/api/jobs").json["items"]] == ["other"]
+    job(client, "mine", **wanted)
+    plan(client)
+    made = client.get("/api/jobs/mine").json["schedule"]
+    assert made["start_time"] == quoted.json["schedule"]["start_time"]
+    assert made["cost_gbp"] == pytest.approx(quoted.json["schedule"]["cost_gbp"])

@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+import numpy as np
+
 from models.domain.access import Caller
 from models.domain.asset import Asset
 from models.domain.decision import EventType
@@ -21,11 +23,20 @@ from models.domain.plan import (
 )
 from models.domain.ports import JobFilter, JobView, Page
 from models.domain.time import SLOT, floor_slot
+from services.explain_types import (
+    Account,
+    Candidate,
+    Difference,
+    Scarcity,
+    Shadow,
+    WhyNot,
+    WindowPage,
+    WindowQuery,
+)
 from services.plan_changes import PlanChanges
 from services.types import (
     BestWindow,
     BestWindowQuery,
-    Candidate,
     Estimate,
     JobDetail,
     JobDraft,
@@ -255,6 +266,52 @@ class FakeJobs(FakeFleet):
             Candidate(p, True, None, None if here is None else (p.objective_gbp or 0.0) - here)
             for p in self._options(job)
         )
+
+    def explain(
+        self,
+        caller: Caller,
+        job_id: str,
+        query: WindowQuery,
+        *,
+        start: datetime | None = None,
+        asset_id: str | None = None,
+    ) -> Account:
+        """Explain by the same windows, all of them free."""
+        job = self._own(caller, job_id)
+        if job.status not in OPEN_STATUSES:
+            told = None
+            if start is not None:
+                told = WhyNot(start, start, job.asset_id, "status", f"The job is {job.status}.")
+            return Account(self.now, Scarcity(), None, told, ())
+        found = tuple(
+            replace(one, shadow=Shadow(0.01, 0.04, 0.25))
+            for one in self.candidates(caller, job_id)
+            if query.region in {None, one.placement.region}
+            and query.asset_id in {None, one.placement.asset_id}
+        )
+        first = int(query.cursor or 0)
+        last = first + query.limit
+        windows = WindowPage(
+            found[first:last], len(found), len(found), str(last) if last < len(found) else None
+        )
+        told = None
+        if start is not None:
+            at = next((one for one in found if one.placement.start == start), None)
+            told = WhyNot(
+                start, start, asset_id or job.asset_id, "dearer" if at else "late",
+                "It is free but £0.42 dearer." if at else "It is too late.",
+                at, Difference(0.42, 0.4, 0.01, 0.02, 0.0) if at else None,
+                {"extra_gbp": 0.42} if at else {"late_minutes": 30.0},
+            )  # fmt: skip
+        return Account(self.now, self.scarcity(), windows, told, ())
+
+    def scarcity(self) -> Scarcity:
+        note = "2 half-hours are scarce on 1 cluster in the plan in force, of Sat 15:40."
+        begin = floor_slot(self.now) + SLOT
+        prices = {
+            name: (begin, np.array([0.0, 0.04, 0.01])) for name in list(self.assets_by_id)[:1]
+        }
+        return Scarcity("plan-1", self.now, prices, note)
 
     # --- planning -------------------------------------------------------------------------------
 

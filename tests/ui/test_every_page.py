@@ -39,6 +39,9 @@ STILL = (
     "/jobs/{scheduled}",
     "/jobs/{refused}",
     "/jobs/{scheduled}/slots",
+    "/jobs/{scheduled}/slots?start=2026-11-22T02:10&cluster={asset}",
+    "/jobs/{scheduled}/slots?start=never&cluster=none",
+    "/jobs/{refused}/slots",
     "/sign-in",
     "/no-such-page",
 )

@@ -7,18 +7,19 @@ from dataclasses import replace
 
 from flask import Blueprint, Response, request, url_for
 
-from models.domain.job import OPEN_STATUSES, JobStatus
+from models.domain.job import JobStatus
 from models.domain.ports import JobFilter, JobView
 from web import ics
-from web.api.lists import reply_list
+from web.api.lists import next_link, reply_list
 from web.auth import Permission, current_caller
 from web.context import services
 from web.idempotency import HEADER
 from web.operation import finish_get, operation, reply
 from web.present.common import page
+from web.present.explain import explanation
 from web.present.jobs import job as present
-from web.present.plans import explanation
-from web.schemas.answers import ExplanationOut, JobList, JobOut
+from web.schemas.answers import JobList, JobOut
+from web.schemas.explain import ExplainQuery, ExplanationOut
 from web.schemas.jobs import JobChange, JobListQuery, JobSubmission
 
 bp = Blueprint("api_jobs", __name__, url_prefix="/api")
@@ -152,11 +153,16 @@ def delete_job(job_id: str) -> Response:
 
 
 @bp.get("/jobs/<ident:job_id>/explain")
-@operation("Jobs", {200: ExplanationOut}, errors=(409,))
-def explain_job(job_id: str) -> Response:
-    """Say why a job stands where it stands: alternatives, what blocked better ones, what would flip the answer."""
+@operation("Jobs", {200: ExplanationOut}, query=ExplainQuery, answer_headers={200: ("Link",)})
+def explain_job(job_id: str, query: ExplainQuery) -> Response:
+    """Say why a job stands where it stands: its windows, what closes them, and why not another one.
+
+    With `start_time` (any instant, and `asset_id` where it matters) one sentence says why the job does not run then.
+    """
     caller = current_caller()
     detail = services().job_detail(caller, job_id)
-    is_open = detail.view.status in OPEN_STATUSES
-    candidates = services().candidates(caller, job_id) if is_open else ()
-    return reply(explanation(detail, candidates))
+    account = services().explain(
+        caller, job_id, query.windows(), start=query.start_time, asset_id=query.asset_id
+    )
+    found = explanation(detail, account)
+    return reply(found, headers=next_link(found["next_cursor"]), etag=False)

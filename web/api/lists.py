@@ -20,13 +20,14 @@ def reply_list(name: str, found: Mapping[str, Any], columns: Sequence[str]) -> R
         found: `{"items": [...], "next_cursor": ...}` and what else the JSON says.
         columns: Columns of the CSV.
     """
-    headers = _link(found.get("next_cursor"))
+    headers = next_link(found.get("next_cursor"))
     if wants_csv():
         return reply_csv(name, columns, found["items"], headers)
     return reply(found, headers=headers)
 
 
-def _link(next_cursor: str | None) -> dict[str, str]:
+def next_link(next_cursor: str | None) -> dict[str, str]:
+    """Return the header that leads to the next page; none on the last one."""
     if next_cursor is None:
         return {}
     given = [(name, value) for name, value in request.args.items(multi=True) if name != "cursor"]

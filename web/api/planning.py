@@ -18,16 +18,19 @@ from web.present.changes import changes
 from web.present.common import page
 from web.present.plans import best_window as present_window
 from web.present.plans import negotiation, negotiation_detail, plan_run
+from web.present.plans import quote as present_quote
 from web.schemas.answers import (
     BestWindowOut,
     NegotiationDetailOut,
     NegotiationList,
     PlanRunningOut,
     PlanRunOut,
+    QuoteOut,
 )
 from web.schemas.changes import PlanChangesOut
 from web.schemas.fields import PageQuery
 from web.schemas.grid import BestWindowQuery
+from web.schemas.jobs import JobSubmission
 
 bp = Blueprint("api_planning", __name__, url_prefix="/api")
 
@@ -155,6 +158,17 @@ def list_changes(negotiation_id: str, query: PageQuery) -> Response:
         current_caller(), negotiation_id, cursor=query.cursor, limit=query.limit
     )
     return reply_list(f"changes-{negotiation_id}", changes(found), CHANGE_COLUMNS)
+
+
+@bp.post("/quote")
+@operation(TAG, {200: QuoteOut}, body=JobSubmission, needs=Permission.SUBMIT)
+def quote_job(body: JobSubmission) -> Response:
+    """Say what the planner would do with a job now, in the room the plan in force leaves; nothing is stored.
+
+    Takes what `POST /api/jobs` takes; `job_id` is not looked at. A refusal is an answer, not an error.
+    """
+    asked_at = services().context.clock.now()
+    return reply(present_quote(services().estimate(current_caller(), body.to_draft()), asked_at))
 
 
 @bp.get("/best-window")

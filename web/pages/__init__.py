@@ -21,6 +21,7 @@ PAGES = (
     "records",
     "schedule",
     "sign_in",
+    "slots",
     "what_if",
 )
 """Modules with pages; importing one adds its routes to the blueprint."""

@@ -21,6 +21,7 @@ from web.pages.cluster_form import (
 )
 from web.pages.forms import sentence
 from web.views.cluster_views import cluster_view
+from web.views.scarce import scarce_views
 
 SLOTS_SHOWN = 96
 """Half-hours of use shown on each cluster."""
@@ -101,8 +102,15 @@ def _list(caller: Caller, form: ClusterForm) -> str:
 
 def _one(caller: Caller, asset_id: str, form: ClusterForm) -> str:
     now = planning_now()
-    services().asset(caller, asset_id)
+    asset = services().asset(caller, asset_id)
     use = next(
         u for u in services().asset_uses(caller, SLOTS_SHOWN) if u.asset.asset_id == asset_id
     )
-    return render_template("cluster.html", cluster=cluster_view(use, now), form=form, labels=LABELS)
+    scarcity = services().scarcity()
+    return render_template(
+        "cluster.html",
+        cluster=cluster_view(use, now),
+        form=form,
+        labels=LABELS,
+        scarce=scarce_views(scarcity.prices, {asset_id: asset.label}, now),
+    )

@@ -1,4 +1,4 @@
-"""The Job page, and the page to choose another slot."""
+"""The Job page."""
 
 from __future__ import annotations
 
@@ -6,21 +6,19 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from flask import flash, redirect, render_template, request, url_for
+from flask import redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from models.domain.access import Caller
-from models.domain.errors import Conflict, NotFound
+from models.domain.errors import NotFound
 from models.domain.job import JobStatus
 from models.domain.time import SLOT, floor_slot
 from services.types import EnergyRow, JobDetail
-from web.auth import Permission, current_caller, require
+from web.auth import current_caller
 from web.context import services
 from web.pages.ask import planning_now
 from web.pages.blueprint import bp, wants_partial
-from web.pages.forms import sentence
 from web.views.job_page import job_page
-from web.views.slots import slots_view
 
 CHART_HOURS = 48.0
 """How much of the future the alternatives are drawn over. [h]"""
@@ -46,20 +44,6 @@ def job_talk(job_id: str) -> str | Response:
     detail = services().job_detail(caller, job_id)
     page = job_page(detail, now, (), _messages(caller, detail))
     return render_template("partials/job_talk.html", page=page)
-
-
-@bp.get("/jobs/<job_id>/slots")
-def job_slots(job_id: str) -> str | Response:
-    """Show every start of a job with its price."""
-    caller, now = require(Permission.SUBMIT), planning_now()
-    view = services().job(caller, job_id)
-    try:
-        found = services().candidates(caller, job_id)
-    except Conflict as error:
-        flash(sentence(str(error)), "error")
-        return redirect(url_for("pages.job", job_id=job_id), 303)
-    names = {a.asset_id: a.label for a in services().assets(caller, limit=200).items}
-    return render_template("slots.html", page=slots_view(view, found, now, names))
 
 
 def _rows(detail: JobDetail, now: datetime) -> tuple[EnergyRow, ...]:

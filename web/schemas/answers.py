@@ -159,70 +159,6 @@ class JobList(Shown):
     next_cursor: str | None
 
 
-class BlockedOut(Shown):
-    """Better windows that were not available, by the rule that closed them."""
-
-    rule: str
-    count: int
-    best_start: When
-    best_asset_id: str
-    better_by_gbp: float | None
-    held_by: list[str]
-
-
-class CandidateOut(Shown):
-    """One possible start of a job."""
-
-    asset_id: str
-    region: str
-    start_time: When
-    end_time: When
-    carbon_kg: float | None
-    cost_gbp: float | None
-    objective_gbp: float | None
-    data_quality: Quality
-    feasible: bool
-    rule: str | None
-    extra_gbp: float | None
-    held_by: list[str]
-
-
-class FlipOut(Shown):
-    """The value of carbon at which the runner-up draws level."""
-
-    carbon_price_gbp_per_tonne: float
-    runner_up_wins: str | None
-
-
-class ExplanationOut(Shown):
-    """Why a job stands where it stands, and what would change that."""
-
-    job_id: str
-    status: JobStatus
-    why: str | None
-    decision_id: str | None
-    negotiation_id: str | None
-    chosen: PlacementOut | None
-    runner_up: PlacementOut | None
-    baseline: PlacementOut | None
-    savings: SavingsOut | None
-    carbon_price_gbp_per_tonne: float
-    flip: FlipOut | None
-    blocked: list[BlockedOut]
-    options_considered: int
-    options_digest: str | None
-    best_options: list[PlacementOut]
-    latest_start: When | None
-    waits_only_if_pays: bool
-    deferral: DeferralOut | None
-    refusal: RefusalOut | None
-    smallest_relaxation: RelaxationOut | None
-    freeze_at: When | None
-    may_still_move: str
-    how_sure: str
-    candidates: list[CandidateOut]
-
-
 class CertificateOut(Shown):
     """What is proven about a plan."""
 
@@ -314,3 +250,21 @@ class BestWindowOut(Shown):
     latest_start: When
     sbatch_line: str
     at_line: str
+
+
+class QuoteOut(Shown):
+    """What the planner would do with a job now, beside the plan in force; nothing was stored or booked."""
+
+    asked_at: When
+    asset_id: str
+    estimated_power_kw: float
+    power_note: str
+    schedule: PlacementOut | None
+    baseline: PlacementOut | None
+    runner_up: PlacementOut | None
+    savings: SavingsOut | None
+    wait_hours: float | None
+    why: str
+    refusal: RefusalOut | None
+    smallest_relaxation: RelaxationOut | None
+    data_quality: Quality | None

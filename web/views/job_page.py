@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from models.domain.job import FINAL_STATUSES, Job, JobStatus
+from models.domain.job import FINAL_STATUSES, OPEN_STATUSES, Job, JobStatus
 from models.domain.plan import Award, Blocked, Certificate, Explanation
 from models.domain.ports import JobView
 from models.domain.time import LONDON
@@ -87,6 +87,8 @@ class JobPage:
     actions: tuple[Action, ...]
     confirms: tuple[Action, ...]
     can_choose_slot: bool
+    can_ask: bool
+    """Whether windows are still looked at, so that one can be asked about."""
     sbatch_line: str
     sbatch_note: str
     refusal: RefusalView | None
@@ -343,6 +345,7 @@ def job_page(
         actions=actions,
         confirms=confirms,
         can_choose_slot=bool(actions) and award is not None and view.status is JobStatus.SCHEDULED,
+        can_ask=view.status in OPEN_STATUSES,
         sbatch_line=sbatch_line,
         sbatch_note=sbatch_note,
         refusal=refusal_view(plan.refusal, now) if plan and plan.refusal and is_refused else None,

@@ -9,6 +9,7 @@ from typing import Any
 
 from models.domain.plan import Certificate, NegotiationStatus
 from models.domain.regions import REGIONS
+from services.scarcity import prices_of
 from services.types import NegotiationView
 from web.views.conversation import Line, conversation
 from web.views.formatting import (
@@ -24,6 +25,7 @@ from web.views.formatting import (
     pounds,
 )
 from web.views.refusal import as_instant
+from web.views.scarce import ScarceView, scarce_views
 from web.views.stamps import Stamp, dated, span
 from web.views.triggers import TRIGGER_WORDS
 
@@ -71,6 +73,7 @@ class PlanView:
     clusters: tuple[str, ...]
     talk: tuple[Line, ...]
     is_simulated: bool
+    scarce: tuple[ScarceView, ...]
 
 
 def _difference(before: Any, after: Any, name: str) -> float | None:
@@ -145,6 +148,7 @@ def plan_view(found: NegotiationView, now: datetime) -> PlanView:
         for a in snapshot.get("assets", ())
         if a.get("region") in REGIONS
     )
+    names = {a["asset_id"]: a.get("name") or a["asset_id"] for a in snapshot.get("assets", ())}
     jobs = sorted(
         (_job(entry, now) for entry in snapshot.get("jobs", ())),
         key=lambda j: (j.when is None, j.when[0].iso if j.when else "", j.job_id),
@@ -167,4 +171,5 @@ def plan_view(found: NegotiationView, now: datetime) -> PlanView:
         clusters=clusters,
         talk=conversation(found.messages, now, awards=False),
         is_simulated=str(summary.data_quality) == "simulated",
+        scarce=scarce_views(prices_of(snapshot), names, now),
     )

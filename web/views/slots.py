@@ -9,7 +9,7 @@ from datetime import datetime
 from models.domain.ports import JobView
 from models.domain.regions import REGIONS
 from models.domain.time import format_utc
-from services.types import Candidate
+from services.explain_types import Candidate
 from web.views.formatting import (
     intensity_figure,
     kilograms,
@@ -17,7 +17,8 @@ from web.views.formatting import (
     pounds,
 )
 from web.views.job_page import BLOCKED_WORDS
-from web.views.stamps import Stamp, clock, dated, day_text
+from web.views.slot_chart import SlotChart, slot_chart
+from web.views.stamps import Stamp, clock, dated, day_text, local_input
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ class SlotRow:
     is_chosen: bool
     is_free: bool
     reason: str
+    asked: str
+    """The start as the question form takes it (London time)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,7 @@ class SlotsView:
     has_many_clusters: bool
     best: tuple[SlotRow, ...]
     total: int
+    chart: SlotChart | None
 
 
 def extra_text(extra_gbp: float | None) -> str:
@@ -94,6 +98,7 @@ def _row(candidate: Candidate, view: JobView, now: datetime, names: Mapping[str,
         and (chosen.start, chosen.asset_id) == (placed.start, placed.asset_id),
         is_free=candidate.feasible,
         reason=reason,
+        asked=local_input(placed.start),
     )
 
 
@@ -120,4 +125,16 @@ def slots_view(
         has_many_clusters=len({c.placement.asset_id for c in candidates}) > 1,
         best=best,
         total=len(candidates),
+        chart=_chart(view, candidates, now, names),
     )
+
+
+def _chart(
+    view: JobView, candidates: Sequence[Candidate], now: datetime, names: Mapping[str, str]
+) -> SlotChart | None:
+    """Return the drawing of the starts on the cluster the job is planned on, else its own."""
+    award = view.plan.award if view.plan else None
+    place = award.placement.asset_id if award else view.job.asset_id
+    here = [one for one in candidates if one.placement.asset_id == place]
+    chosen = award.placement if award else None
+    return slot_chart(here, chosen, names.get(place, place), now)

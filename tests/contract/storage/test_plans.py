@@ -289,6 +289,19 @@ def test_a_negotiation_reads_back_with_its_messages_and_snapshot(
             unit.plans.negotiation("absent")
 
 
+def test_the_frozen_view_of_a_plan_is_read_alone(fleet: SqlUnitOfWorkFactory) -> None:
+    snapshot = {"jobs": [], "shadow_prices": {"cluster-a": {"gbp_per_kwh": [0.01]}}}
+    with fleet(write=True) as unit:
+        running = a_summary("n-1", NOON, status=NegotiationStatus.RUNNING)
+        unit.plans.begin_negotiation(running)
+        assert unit.plans.snapshot("n-1") == {}
+        done = replace(running, status=NegotiationStatus.COMMITTED)
+        unit.plans.finish_negotiation(done, [{"kind": "x"}], snapshot)
+        assert unit.plans.snapshot("n-1") == snapshot
+        with pytest.raises(NotFound):
+            unit.plans.snapshot("absent")
+
+
 def test_negotiations_are_listed_newest_first_by_status(fleet: SqlUnitOfWorkFactory) -> None:
     with fleet(write=True) as unit:
         for k in range(5):
@@ -320,6 +333,28 @@ def test_an_outturn_is_stored_with_its_plan(fleet: SqlUnitOfWorkFactory) -> None
         assert plan.outturn == {"cost_gbp": 1.5, "segments": [1, 2]}
 
 
+def test_holders_of_power_are_told_by_half_hour_with_their_owner(
+    fleet: SqlUnitOfWorkFactory,
+) -> None:
+    with fleet(write=True) as unit:
+        unit.jobs.add(a_job("job-z", owner="another"))
+        unit.commit()
+    elsewhere = a_placement(NOON, 60, 7.0, "cluster-b")
+    put(
+        fleet,
+        a_plan("job-b"),
+        a_plan("job-z", a_placement(NOON + SLOT, 30, 2.5)),
+        a_plan("job-c", elsewhere),
+    )
+    with fleet() as unit:
+        assert unit.plans.holders("cluster-a", NOON, NOON + 2 * SLOT) == (
+            (NOON, "job-b", "local", 10.0),
+            (NOON + SLOT, "job-b", "local", 10.0),
+            (NOON + SLOT, "job-z", "another", 2.5),
+        )
+        assert unit.plans.holders("cluster-a", NOON + 2 * SLOT, NOON + 9 * SLOT) == ()
+
+
 def test_reserved_power_is_summed_by_asset_and_half_hour(fleet: SqlUnitOfWorkFactory) -> None:
     # Both run 12:00 to 13:00 on cluster-a; job-c runs from 12:30 on cluster-b.
     later = a_placement(NOON + SLOT, 60, 7.0, "cluster-b")
@@ -334,7 +369,7 @@ def test_reserved_power_is_summed_by_asset_and_half_hour(fleet: SqlUnitOfWorkFac
             "cluster-a": {NOON: 12.5, NOON + SLOT: 12.5},
             "cluster-b": {NOON + SLOT: 7.0},
         }
-        assert unit.plans.reserved(NOON, NOON + SLOT, without_job="job-a") == {
+        assert unit.plans.reserved(NOON, NOON + SLOT, only_job="job-b") == {
             "cluster-a": {NOON: 2.5}
         }
         assert unit.plans.reserved(NOON + 3 * SLOT, NOON + 9 * SLOT) == {}

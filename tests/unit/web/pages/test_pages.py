@@ -250,3 +250,29 @@ def test_a_cluster_made_on_the_way_is_kept_when_the_job_is_refused_after_all(
         assert answer.status_code == 422
         assert "Is too near" in answer.text
     assert len(services.assets_by_id) == 1
+
+
+def test_why_not_is_asked_and_answered_without_scripts(browser: FlaskClient) -> None:
+    text = browser.get("/jobs/scheduled-job/slots", headers=HTML).text
+    assert 'id="why-not"' in text
+    assert "It is too late." not in text
+    asked = "/jobs/scheduled-job/slots?start=2026-12-30T09:00&cluster=alder"
+    answer = browser.get(asked, headers=HTML)
+    assert answer.status_code == 200
+    assert "It is too late." in answer.text
+    assert 'value="2026-12-30T09:00"' in answer.text
+
+
+def test_a_question_that_cannot_be_read_is_marked_in_its_field(browser: FlaskClient) -> None:
+    asked = "/jobs/scheduled-job/slots?start=soon&cluster=alder"
+    text = browser.get(asked, headers=HTML).text
+    assert "“soon” is not a date and time" in text
+    text = browser.get(
+        asked.replace("soon", "2026-11-22T09:00").replace("alder", "<b>"), headers=HTML
+    ).text
+    assert "there is no “&lt;b&gt;”" in text
+
+
+def test_a_cluster_page_shows_its_scarce_half_hours(browser: FlaskClient) -> None:
+    text = browser.get("/clusters/alder", headers=HTML).text
+    assert "2 scarce half-hours, up to 4.00 p/kWh" in text

@@ -8,7 +8,8 @@ from datetime import timedelta
 from models.domain.decision import DecisionDraft, EventType, seal
 from models.domain.plan import Refusal
 from models.domain.ports import VerifyReport
-from services.types import AssetUse, Candidate, Statement, Totals
+from services.explain_types import Candidate
+from services.types import AssetUse, Statement, Totals
 from tests.support.fleet import an_asset
 from tests.unit.web.views.samples import NOW, placement, planned, refused
 from web.views.cluster_views import cluster_view
