@@ -115,6 +115,8 @@ def _refused(view: JobView) -> Need:
 def relaxation_text(relaxation: Relaxation) -> str:
     """Return a checked relaxation in words, e.g. `finish by Sun 09:00`."""
     value = relaxation.value
+    if relaxation.field == "power_profile_kw":
+        return f"use at most {max(value):g} kW, in the same profile"
     words = {
         "latest_finish": "finish by {}",
         "carbon_cap_g_per_kwh": "allow {} g/kWh",

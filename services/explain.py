@@ -193,6 +193,9 @@ def _relaxed(job: Job, field: str, value: Any) -> Job:
         return replace(job, max_price_gbp_per_kwh=float(value))
     if field == "estimated_power_kw":
         return replace(job, power_kw=float(value), power_profile_kw=())
+    if field == "power_profile_kw":
+        profile = tuple(float(kw) for kw in value)
+        return replace(job, power_kw=sum(profile) / len(profile), power_profile_kw=profile)
     if field == "allowed_regions":
         return replace(job, allowed_regions=tuple(value))
     assert field == "flexibility_type", f"no refusal offers to change {field}"

@@ -21,12 +21,15 @@ from models.domain.time import SLOT, ceil_slot
 from models.optimise.assignment import Options
 from models.optimise.choices import options_of
 from models.optimise.flexible import bends_in_shape
-from models.optimise.options import Closed, JobOptions, Weights, build_options, must_run_on_arrival
+from models.optimise.options import Closed, JobOptions, Weights, build_options
 from models.optimise.table import BoolArray, FloatArray, PricedTable, fits
 from models.optimise.terms import NONE_FITS
 
 POWER_STEP_KW = 0.1
 """Offered power is rounded down to this. [kW]"""
+
+PROFILE_STEP_KW = 0.001
+"""Values of an offered profile are rounded down to this, so that its shape stays. [kW]"""
 
 CARBON_STEP_G = 0.1
 """Offered carbon caps are rounded up to this. [g/kWh]"""
@@ -152,8 +155,6 @@ class _Search:
 
 def _deadline(search: _Search) -> Relaxed | None:
     job = search.job
-    if must_run_on_arrival(job, _own(search)):
-        return None
     longer = search.options(latest_finish=search.latest)
     usable = search.fitting(longer) & (longer.closed == Closed.OPEN)
     if not usable.any():
@@ -203,7 +204,7 @@ def _power(search: _Search) -> Relaxed | None:
     """Offer the most power that fits in one of the job's own windows (same duration, less work)."""
     job = search.job
     if job.power_profile_kw:
-        return None
+        return _profile(search)
     lighter = search.options(power_kw=POWER_STEP_KW)
     if not lighter.count:
         return None
@@ -222,6 +223,33 @@ def _power(search: _Search) -> Relaxed | None:
         return None
     change = (job.power_kw - value) / job.power_kw
     return search.checked("estimated_power_kw", value, change, power_kw=value)
+
+
+def _profile(search: _Search) -> Relaxed | None:
+    """Offer the most power that fits in one of the job's own windows, its profile scaled down in all half-hours."""
+    job = search.job
+    profile = np.asarray(job.power_profile_kw)
+    draws = profile > 0.0
+    least = POWER_STEP_KW / float(profile.max())
+    lighter = search.options(power_profile_kw=tuple(profile * least), power_kw=job.power_kw * least)
+    best = 0.0
+    for row in lighter.candidate_rows if lighter.count else ():
+        here = (lighter.asset_row == row) & (lighter.closed == Closed.OPEN)
+        span = slice(lighter.first_start, lighter.last_start + lighter.slots)
+        room = np.lib.stride_tricks.sliding_window_view(search.room_kw[row, span], lighter.slots)
+        shares = (room[:, draws] / profile[draws]).min(axis=1)
+        best = max(best, float(shares[here[lighter.asset_row == row]].max(initial=0.0)))
+    if not least <= best < 1.0:
+        return None
+    scaled = [math.floor(kw * best / PROFILE_STEP_KW + 1e-9) * PROFILE_STEP_KW for kw in profile]
+    value = [round(kw, 6) for kw in scaled]
+    return search.checked(
+        "power_profile_kw",
+        value,
+        1.0 - best,
+        power_profile_kw=tuple(value),
+        power_kw=sum(value) / len(value),
+    )
 
 
 def _regions(search: _Search) -> Relaxed | None:

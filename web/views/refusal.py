@@ -82,6 +82,8 @@ def change_words(field: str, value: Any, now: datetime) -> str:
         return "No price cap" if value is None else f"Price cap {pence_per_kwh(float(value))}"
     if field in {"estimated_power_kw", "power_kw"}:
         return f"Draw {kilowatts(float(value))}"
+    if field == "power_profile_kw":
+        return f"Draw at most {kilowatts(max(value))}, in the same profile"
     if field in {"duration_hours", "duration"}:
         span = value if isinstance(value, timedelta) else timedelta(hours=float(value))
         return f"Run for {length(span)}"

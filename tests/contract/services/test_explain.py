@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from models.domain.errors import InvalidRequest, NotFound
-from models.domain.job import Flexibility
+from models.domain.job import Flexibility, JobStatus
 from models.domain.plan import NegotiationStatus
 from models.domain.time import format_utc
-from services import controls, explain, windows
+from services import amend, controls, explain, windows
 from services.explain_types import Account, WhyNot, WindowOrder, WindowQuery
 from tests.support.fleet import NOON
 from tests.support.world import OPERATOR, STRANGER, World, flat, hours, submitted, with_cluster
@@ -379,6 +379,27 @@ def test_each_change_a_refusal_offers_comes_with_where_it_would_run(evening: Wor
     # Power is free from 14:00, so that 2 h end at 16:00; or 5 kW are free at once.
     assert offered["latest_finish"].placement.end == NOON + hours(4)  # type: ignore[union-attr]
     assert offered["estimated_power_kw"].placement.start == NOON  # type: ignore[union-attr]
+
+
+def test_a_profile_that_is_offered_scaled_down_is_planned_once_it_is_taken(evening: World) -> None:
+    submitted(evening, estimated_power_kw=95.0, latest_finish=NOON + hours(2))
+    job_id = submitted(
+        evening,
+        duration=hours(1),
+        estimated_power_kw=None,
+        power_profile_kw=(20.0, 8.0),
+        latest_finish=NOON + hours(1),
+    )
+    account = told(evening, job_id)
+    (offered,) = (one for one in account.relaxations if one.field == "power_profile_kw")
+    # 5 of 20 kW are free: a quarter of everything.
+    assert offered.value == [5.0, 2.0]
+    assert offered.placement is not None
+    amend.change(evening.context, OPERATOR, job_id, {offered.field: tuple(offered.value)})
+    with evening.context.uow() as uow:
+        view = uow.jobs.view(job_id, NOON)
+    assert view.status is JobStatus.SCHEDULED
+    assert view.job.power_kw == pytest.approx(3.5)
 
 
 # --- runs of any shape ----------------------------------------------------------------------------

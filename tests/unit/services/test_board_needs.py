@@ -61,6 +61,7 @@ def test_a_refused_job_without_relaxation_can_be_opened_or_cancelled() -> None:
         ("allowed_regions", ["london", "wales"], "allow london, wales"),
         ("max_price_per_kwh", 0.25, "allow £0.25/kWh"),
         ("estimated_power_kw", 40.0, "use 40 kW"),
+        ("power_profile_kw", [10.0, 4.5], "use at most 10 kW, in the same profile"),
         ("something_new", 3, "something_new 3"),
     ],
 )

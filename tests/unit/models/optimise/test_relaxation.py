@@ -101,14 +101,72 @@ def test_the_power_offered_is_the_most_that_fits_rounded_down() -> None:
     ]
 
 
-def test_no_power_is_offered_below_the_least_the_job_named_or_for_a_profile() -> None:
+def test_no_power_is_offered_below_the_least_the_job_named() -> None:
     table = a_table([0.1] * 2, [0.0] * 2)
     least = a_job(minutes=60, min_power_kw=5.0, latest_finish=at_slot(2))
     assert offers(least, table, [4, 4]) == []
-    profile = a_job(
-        minutes=60, power_profile_kw=(10.0, 5.0), power_kw=7.5, latest_finish=at_slot(2)
+
+
+def with_profile(*power_kw: float, minutes: float = 60.0, **changes: Any) -> Job:
+    mean = sum(power_kw) / len(power_kw)
+    return a_job(minutes=minutes, power_profile_kw=power_kw, power_kw=mean, **changes)
+
+
+def test_a_profile_is_offered_scaled_down_as_a_whole() -> None:
+    # 4 of 10 kW are free in the first half-hour and 4 of 5 in the second: 0.4 of everything.
+    # An hour later 3 of 10 and 9 of 5: 0.3.
+    job = with_profile(10.0, 5.0, latest_finish=at_slot(4))
+    (found,) = found_for(job, flat(4), [4, 4, 3, 9])
+    assert (found.field, found.value) == ("power_profile_kw", [4.0, 2.0])
+    assert found.change == pytest.approx(0.6)
+    assert found.options.hold(found.pick).start == 0
+
+
+def pausing(**changes: Any) -> Job:
+    return a_job(
+        minutes=60, flexibility=Flexibility.INTERRUPTIBLE, checkpoint_minutes=0.0, **changes
     )
-    assert offers(profile, table, [4, 4]) == []
+
+
+def test_a_job_that_may_pause_is_offered_the_half_hour_by_which_it_has_run_enough() -> None:
+    # Free are the half-hours 0, 3 and 5; the second of them ends at slot 4.
+    job = pausing(latest_finish=at_slot(2))
+    free = [10, 0, 0, 10, 0, 10, 0, 0]
+    assert ("latest_finish", at_slot(4)) in offers(job, flat(), free)
+
+
+def test_a_job_that_may_pause_is_offered_the_mean_price_of_its_cheapest_half_hours() -> None:
+    # £0.10 and £0.21 together are £0.155.
+    table = a_table([0.3, 0.1, 0.5, 0.21], [0.0] * 4)
+    job = pausing(latest_finish=at_slot(4), max_price_gbp_per_kwh=0.12)
+    assert offers(job, table) == [("max_price_per_kwh", 0.155)]
+
+
+def test_a_job_of_changing_power_is_offered_the_power_at_which_its_hour_of_work_fits() -> None:
+    # 6, 3 and 3 kW are free in an hour and a half: 6 kWh as half-hours, one hour at 6 kW.
+    job = a_job(minutes=60, flexibility=Flexibility.ELASTIC, latest_finish=at_slot(3))
+    assert offers(job, flat(3), [6, 3, 3]) == [("estimated_power_kw", 6.0)]
+
+
+def test_a_half_hour_without_power_in_a_profile_needs_no_room() -> None:
+    job = with_profile(10.0, 0.0, 10.0, minutes=90, latest_finish=at_slot(3))
+    assert offers(job, flat(3), [5, 0, 8]) == [("power_profile_kw", [5.0, 0.0, 5.0])]
+
+
+def test_no_profile_is_offered_where_nothing_of_it_would_be_left() -> None:
+    # 0.05 kW is less than the smallest power that is offered.
+    job = with_profile(10.0, 5.0, latest_finish=at_slot(2))
+    assert offers(job, flat(2), [0.05, 4]) == []
+
+
+def test_a_job_that_may_not_wait_is_offered_the_deadline_of_its_run_on_arrival() -> None:
+    job = a_job(minutes=60, flexibility=Flexibility.FIXED, latest_finish=at_slot(1))
+    assert offers(job, flat(4), [10] * 4) == [("latest_finish", at_slot(2))]
+
+
+def test_a_job_that_may_not_wait_is_offered_no_deadline_where_its_arrival_is_full() -> None:
+    job = a_job(minutes=60, flexibility=Flexibility.FIXED, latest_finish=at_slot(1))
+    assert "latest_finish" not in dict(offers(job, flat(4), [10, 5, 10, 10]))
 
 
 def test_one_more_region_is_offered_where_its_owner_has_the_same_kind_of_cluster() -> None:

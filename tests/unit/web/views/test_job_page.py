@@ -146,6 +146,7 @@ def test_a_refusal_offers_what_was_checked_and_shows_no_award() -> None:
         ("carbon_cap_g_per_kwh", 85.5, "Carbon cap 86 g/kWh"),
         ("max_price_per_kwh", 0.2, "Price cap 20.0 p/kWh"),
         ("estimated_power_kw", 12.0, "Draw 12 kW"),
+        ("power_profile_kw", [12.0, 4.0], "Draw at most 12 kW, in the same profile"),
         ("duration_hours", 2.5, "Run for 2 h 30 min"),
         ("allowed_regions", ["london", "yorkshire"], "Allow London and Yorkshire"),
         ("flexibility_type", "deferrable", "Flexibility: can wait, runs in one go"),
