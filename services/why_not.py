@@ -16,6 +16,7 @@ from models.optimise.options import Closed, JobOptions, candidate_assets, must_r
 from services import windows
 from services.context import Context
 from services.explain_types import Candidate, Difference, WhyNot
+from services.no_run import obstacle
 from services.windows import Facing
 
 SAME_GBP = 0.0005
@@ -210,8 +211,11 @@ class _Asking:
             first = facing.alone.table.horizon.start_of(facing.options.first_start)
             kind = "it is fixed" if own is None or own.is_deferrable else f"jobs on {own.asset_id} may not wait"  # fmt: skip
             return self.say("fixed", f"is not offered: {kind}, so the job starts as soon as it may, {self.when(first)}")  # fmt: skip
-        if not isinstance(facing.options, JobOptions):
-            return self.say("no_run", "is not possible: no run that begins then does the job's work by its deadline within its caps and the cluster's power")  # fmt: skip
+        mine = facing.options
+        if not isinstance(mine, JobOptions):
+            index = facing.alone.table.horizon.index_of(self.start)
+            found = obstacle(mine, self.asset, index)
+            return self.say(found.verdict, found.rest, numbers=found.numbers)
         until = self.when(facing.alone.table.horizon.end)
         return self.say("unknown", f"lies beyond what is planned: windows are priced until {until}")
 
@@ -249,7 +253,10 @@ class _Asking:
         worst = int((room_kw - power_kw).argmin())
         need, room = float(power_kw[worst]), float(room_kw[worst])
         at = self.when(facing.alone.table.horizon.start_of(int(slots[worst])))
-        rest = f"is full: the job needs {need:g} kW and only {room:g} kW is left in the half-hour from {at}; {_holders(candidate)}"
+        full = "is full: the job needs"
+        if not isinstance(facing.options, JobOptions):
+            full = "begins no run that fits beside the other jobs: the best without them would need"
+        rest = f"{full} {need:g} kW and only {room:g} kW is left in the half-hour from {at}; {_holders(candidate)}"
         numbers = {
             "needed_kw": need,
             "room_kw": room,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 
@@ -13,8 +14,12 @@ from models.domain.plan import Placement
 from models.domain.ports import JobView, UnitOfWork
 from models.domain.signal import FloatArray, IntArray
 from models.optimise.assignment import Assignment, Options
+from models.optimise.beginning import cheapest_from
 from models.optimise.choices import held_run
+from models.optimise.flexible import lanes_of
 from models.optimise.options import Closed, JobOptions
+from models.optimise.pattern import Pattern
+from models.optimise.pattern_options import PatternOptions
 from models.optimise.table import TOLERANCE_KW, BoolArray
 from models.optimise.terms import Incumbent
 from services import occupancy, scarcity, single
@@ -23,10 +28,6 @@ from services.explain_types import Candidate, Scarcity
 
 HOLDERS_NAMED = 20
 """How many jobs that hold a window's power are named; the rest are counted."""
-
-
-LURE_GBP_PER_KW = 1e4
-"""Reward for using the half-hour somebody asked about, when the best run that starts there is looked for. [GBP/kW]"""
 
 
 @dataclass(frozen=True)
@@ -133,16 +134,33 @@ def look_up(facing: Facing, row: int, start: int) -> int | None:
     mine, table = facing.options, facing.alone.table
     if isinstance(mine, JobOptions):
         return mine.find(row, start)
-    # The first half-hour is made so dear to leave out that the best run begins with it.
-    wanted = np.zeros(table.room_kw.shape)
-    wanted[row, start] = -LURE_GBP_PER_KW
-    for limit_kw in (table.room_kw[row], np.full(table.horizon.slots, table.limit_kw[row])):
-        room_kw = np.full(table.room_kw.shape, -1.0)
-        room_kw[row] = limit_kw
-        run = mine.cheapest(room_kw, start, None, wanted)
-        if run is not None and run.start == start:
+    empty_kw = np.repeat(table.limit_kw[:, None], table.horizon.slots, axis=1)
+    for room_kw in (table.room_kw, empty_kw):
+        run = run_at(mine, row, start, room_kw)
+        if run is not None:
             return mine.add(run)
     return None
+
+
+def run_at(
+    mine: PatternOptions,
+    row: int,
+    start: int,
+    room_kw: FloatArray,
+    changes: Mapping[str, Any] | None = None,
+) -> Pattern | None:
+    """Return the best run found of a job that begins in a slot of an asset, or None.
+
+    Args:
+        mine: What the job could do.
+        row: Asset row.
+        start: Slot.
+        room_kw: Shape (assets, slots). [kW]
+        changes: Fields of the job to change first.
+    """
+    job = replace(mine.job, **changes) if changes else mine.job
+    lanes = lanes_of(job, mine.table, mine.weights, (row,), room_kw, first=start, end=mine.end)
+    return cheapest_from(job, lanes[0]) if lanes else None
 
 
 def _look_around(facing: single.Alone, view: JobView) -> None:

@@ -465,8 +465,56 @@ def test_a_start_that_is_full_names_who_holds_it_for_a_job_that_may_pause(
     )
     found = why(world, job_id, 2)
     assert found.verdict == "power"
+    assert "begins no run that fits beside the other jobs" in found.sentence
     assert found.candidate is not None
     assert found.candidate.held_by == (hog,)
+
+
+def test_a_start_from_which_no_run_keeps_the_price_cap_is_told_with_the_best_price(
+    pausing: tuple[World, str],
+) -> None:
+    world, _ = pausing
+    job_id = submitted(
+        world,
+        flexibility=Flexibility.INTERRUPTIBLE,
+        checkpoint_minutes=0.0,
+        latest_finish=NOON + hours(12),
+        max_price_gbp_per_kwh=0.12,
+    )
+    found = why(world, job_id, 8)
+    assert found.verdict == "max_price"
+    # From 20:00 two half-hours at £0.30 and two at £0.10 are the least.
+    assert found.numbers == pytest.approx(
+        {"max_price_gbp_per_kwh": 0.12, "mean_price_gbp_per_kwh": 0.2}
+    )
+    assert found.sentence.endswith("the best without it averages £0.2000/kWh.")
+
+
+def test_a_cluster_too_small_for_a_job_that_may_pause_says_so(pausing: tuple[World, str]) -> None:
+    world, job_id = pausing
+    with_cluster(world, asset_id="closet", max_power_kw=4.0)
+    found = why(world, job_id, 8, asset_id="closet")
+    assert found.verdict == "power"
+    assert found.numbers == {"needed_kw": 10.0, "limit_kw": 4.0}
+    assert "is too small: it offers 4 kW to jobs" in found.sentence
+
+
+def test_levels_too_slow_for_the_time_that_is_left_leave_no_run(
+    make_world: Callable[..., World],
+) -> None:
+    world = make_world(price=two_cheap_hours, carbon=flat(0.0))
+    with_cluster(world)
+    job_id = submitted(
+        world,
+        flexibility=Flexibility.ELASTIC,
+        power_levels=((5.0, 0.5),),
+        latest_finish=NOON + hours(6),
+    )
+    # 2 h of work at half the rate take 4 h: from 15:00 they end at 19:00.
+    found = why(world, job_id, 3)
+    assert found.verdict == "no_run"
+    assert found.sentence.endswith("does the job's work by its deadline.")
+    assert why(world, job_id, 1).verdict in {"chosen", "dearer"}
 
 
 def test_windows_of_a_job_that_may_pause_hold_the_one_it_has(pausing: tuple[World, str]) -> None:
