@@ -143,7 +143,7 @@ def _starts_of(situation: Situation, outcome: Outcome) -> dict[str, int | None]:
     return starts
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(situation=situations())
 def test_the_plan_lies_between_its_bound_and_the_best_of_all_plans(situation: Situation) -> None:
     outcome = negotiate(situation)
@@ -156,7 +156,7 @@ def test_the_plan_lies_between_its_bound_and_the_best_of_all_plans(situation: Si
     assert objective >= least - 1e-6
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(situation=situations())
 def test_a_successor_of_an_unserved_job_is_refused_with_rule_predecessor(
     situation: Situation,
@@ -170,7 +170,7 @@ def test_a_successor_of_an_unserved_job_is_refused_with_rule_predecessor(
             assert rules.get(job.job_id) == "predecessor"
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(situation=situations(), data=st.data())
 def test_the_order_in_which_jobs_are_given_changes_nothing(
     situation: Situation, data: st.DataObject
@@ -181,7 +181,7 @@ def test_the_order_in_which_jobs_are_given_changes_nothing(
     assert one.certificate.lower_bound_gbp == pytest.approx(two.certificate.lower_bound_gbp)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(situation=situations())
 def test_tightened_windows_lose_no_plan_in_which_everybody_is_served(situation: Situation) -> None:
     releases, deadlines = tightened_windows(situation.jobs, {}, NOON)
@@ -194,7 +194,7 @@ def test_tightened_windows_lose_no_plan_in_which_everybody_is_served(situation: 
             assert NOON + start * SLOT + job.duration <= deadlines[job.job_id]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(situation=situations())
 def test_jobs_that_fit_one_after_another_in_order_of_arrival_are_all_served_where_room_is_ample(
     situation: Situation,

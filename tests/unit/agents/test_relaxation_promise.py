@@ -1,19 +1,17 @@
-"""What a refusal offers is kept: the changed job is served beside an otherwise unchanged plan."""
+"""What a refusal offers is kept: the changed job is served beside an otherwise unchanged plan.
+
+Hundreds of jobs of all kinds are tried in `test_relaxation_of_every_kind.py`.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
-from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.scheduler import negotiate
 from agents.view import Outcome, Situation
-from models.domain.job import Flexibility, Job
-from models.domain.plan import Relaxation
-from models.domain.time import parse_rfc3339
 from models.optimise.options import Incumbent
 from tests.support.planning import (
     SLOTS,
@@ -23,24 +21,7 @@ from tests.support.planning import (
     small_jobs,
     small_series,
 )
-
-
-def relaxed(job: Job, offer: Relaxation) -> Job:
-    """Return the job as a caller would submit it again with the offer."""
-    value: Any = offer.value
-    changes: dict[str, dict[str, Any]] = {
-        "latest_finish": {"latest_finish": _instant(value)},
-        "carbon_cap_g_per_kwh": {"carbon_cap_g_per_kwh": value},
-        "max_price_per_kwh": {"max_price_gbp_per_kwh": value},
-        "estimated_power_kw": {"power_kw": value},
-        "allowed_regions": {"allowed_regions": tuple(value) if isinstance(value, list) else ()},
-        "flexibility_type": {"flexibility": Flexibility.DEFERRABLE},
-    }
-    return replace(job, **changes[offer.field])
-
-
-def _instant(value: Any) -> datetime | None:
-    return parse_rfc3339(value) if isinstance(value, str) and value[:1] == "2" else None
+from tests.support.relaxing import relaxed
 
 
 def held_after(outcome: Outcome, situation: Situation) -> dict[str, Incumbent]:
@@ -65,7 +46,7 @@ def crowded(draw: st.DrawFn) -> Situation:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(crowded())
 def test_every_offer_of_a_refusal_is_kept_and_nobody_else_is_left_out_for_it(
     situation: Situation,
@@ -85,7 +66,7 @@ def test_every_offer_of_a_refusal_is_kept_and_nobody_else_is_left_out_for_it(
             assert served <= now_served, (offer.field, offer.value)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(crowded())
 def test_offers_are_sorted_and_the_first_is_the_smallest(situation: Situation) -> None:
     for refusal in negotiate(situation).refusals:

@@ -205,7 +205,7 @@ def fleets(draw: st.DrawFn) -> tuple[Situation, tuple[str, ...]]:
     return a_situation(jobs, price, carbon, assets), owners
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(fleets())
 def test_the_bound_is_the_same_for_one_agent_or_many(
     fleet: tuple[Situation, tuple[str, ...]],
@@ -228,7 +228,7 @@ def _own_region(job: Job, situation: Situation) -> tuple[str, ...]:
     return tuple(a.region for a in situation.assets if a.asset_id == job.asset_id)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(fleets(), st.randoms(use_true_random=False))
 def test_the_order_of_jobs_and_assets_does_not_matter(
     fleet: tuple[Situation, tuple[str, ...]], shuffler: random.Random
@@ -243,7 +243,7 @@ def test_the_order_of_jobs_and_assets_does_not_matter(
     assert mixed.refusals == plain.refusals
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(fleets())
 def test_the_bound_is_never_above_the_objective_and_the_parts_add_up(
     fleet: tuple[Situation, tuple[str, ...]],
