@@ -303,12 +303,18 @@ def holders(plan: Assignment, wanted: Hold, k: int, owner: str) -> tuple[str, ..
     touching = np.flatnonzero(
         (plan.row == wanted.row) & (plan.start < wanted.stop) & (plan.stop > wanted.start)
     )
+    is_stretch, slots = isinstance(wanted.at, slice), wanted.slots
     found = []
-    for other in (int(o) for o in touching if o != k):
-        hold = plan.held(other)
-        is_own = plan.options[other].job.owner == owner
-        if is_own and hold is not None and hold.takes(wanted.row, wanted.slots):
-            found.append(plan.options[other].job.job_id)
+    for other in touching.tolist():
+        theirs = plan.options[other]
+        if other == k or theirs.job.owner != owner:
+            continue
+        # Two stretches that overlap share a half-hour; what has gaps is looked at half-hour by half-hour.
+        if not (is_stretch and isinstance(theirs, JobOptions)):
+            hold = plan.held(other)
+            if hold is None or not hold.takes(wanted.row, slots):
+                continue
+        found.append(theirs.job.job_id)
     return tuple(found)
 
 
