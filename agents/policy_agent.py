@@ -30,7 +30,7 @@ from models.domain.time import SLOT, SLOT_HOURS
 from models.optimise.award import UNSERVED
 from models.optimise.options import Weights
 from models.optimise.prices import PriceState
-from models.optimise.table import PricedTable
+from models.optimise.table import FloatArray, PricedTable
 
 NAME = "policy"
 """Sender name of the Policy Agent."""
@@ -114,13 +114,25 @@ def _judge(view: PolicyAgentView) -> PlanApproved | PlanVetoed:
                 sender=NAME, rule=fault[0], detail=f"{job_id}: {fault[1]}", job_id=job_id
             )
         np.add.at(load[run.row], run.slots, run.power_kw)
-    over = load - view.table.room_kw
+    over = load - np.minimum(view.table.room_kw, _room_kw(view, load))
     if over.size and float(over.max()) > 1e-5:
         row, slot = np.unravel_index(int(over.argmax()), over.shape)
         asset = view.table.assets[int(row)].asset_id
         detail = f"{asset} exceeded by {float(over.max()):.3f} kW in slot {int(slot)}"
         return PlanVetoed(sender=NAME, rule="power", detail=detail)
     return _order_fault(view, runs) or PlanApproved(sender=NAME, checked=CHECKED)
+
+
+def _room_kw(view: PolicyAgentView, load_kw: FloatArray) -> FloatArray:
+    """Return the room of each loaded half-hour, recomputed from the assets' own limits and what is held. [kW]"""
+    room = np.full_like(load_kw, np.inf)
+    for row, slot in zip(*np.nonzero(load_kw), strict=True):
+        asset = view.table.assets[int(row)]
+        held_kw = view.held_kw.get(asset.asset_id)
+        taken = 0.0 if held_kw is None else float(held_kw[slot])
+        left = asset.room_at(view.table.horizon.start_of(int(slot))) - taken
+        room[row, slot] = max(0.0, left)
+    return room
 
 
 def _fault(view: PolicyAgentView, job: Job, run: Run) -> tuple[str, str] | None:

@@ -91,12 +91,25 @@ def _rule(plan: Assignment, k: int, table: PricedTable) -> tuple[str, str]:
         return _too_late(job, mine, table.horizon)
     closed = mine.closed
     if np.all(closed == Closed.POWER):
-        most = max(float(table.limit_kw[row]) for row in mine.candidate_rows)
-        return "power", f"it needs {mine.power_kw.max():g} kW and its clusters offer {most:g} kW"
+        return "power", _powerless(mine, table)
     if np.all(closed != Closed.OPEN):
         return _capped(mine, job)
     waits = _out_of_time(plan, k, table.horizon)
     return ("predecessor", waits) if waits else ("power", _no_room(plan, k, table))
+
+
+def _powerless(mine: JobOptions, table: PricedTable) -> str:
+    """Return why none of its clusters has the power in any window."""
+    peak = float(mine.power_kw.max())
+    assets = [table.assets[row] for row in mine.candidate_rows]
+    most = max(asset.room_kw for asset in assets)
+    if peak > most + TOLERANCE_KW:
+        return f"it needs {peak:g} kW and its clusters offer {most:g} kW"
+    span = slice(mine.first_start, mine.last_start + mine.slots)
+    least = min(float(table.limit_kw[row, span].min()) for row in mine.candidate_rows)
+    reasons = sorted({one.reason for asset in assets for one in asset.power_limits if one.reason})
+    why = f" ({', '.join(reasons)})" if reasons else ""
+    return f"it needs {peak:g} kW, and in every window a limit of power{why} leaves less, down to {least:g} kW"
 
 
 def _out_of_time(plan: Assignment, k: int, horizon: Horizon) -> str | None:

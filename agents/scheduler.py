@@ -310,6 +310,7 @@ def _judge(
         options=tuple(plan.options),
         links=plan.links,
         choice=tuple(int(c) for c in plan.choice),
+        held_kw=held_power(situation),
     )
     verdict = minutes.hear(policy_agent.respond(view, proposed), last_round)
     for message in verdict:
@@ -378,11 +379,12 @@ def _notes(plan: Assignment, before: Sequence[Refusal]) -> list[str]:
 def _breaches(situation: Situation, table: PricedTable) -> list[str]:
     """Return one sentence per asset whose held work alone exceeds its limit; nothing is planned around it."""
     held = held_power(situation)
+    present = slice(max(0, table.first_open - 1), None)
     notes = []
     for row, asset in enumerate(table.assets):
         if asset.asset_id not in held:
             continue
-        over = float(held[asset.asset_id].max() - table.limit_kw[row])
+        over = float((held[asset.asset_id] - table.limit_kw[row])[present].max(initial=0.0))
         if over > TOLERANCE_KW:
             notes.append(f"frozen work exceeds the limit of {asset.asset_id} by {over:g} kW")
     return notes

@@ -100,6 +100,8 @@ class PolicyAgentView:
     options: tuple[Options, ...] = ()
     links: Links | None = None
     choice: tuple[int, ...] = ()
+    held_kw: Mapping[str, FloatArray] = field(default_factory=dict)
+    """IT power that work outside the plan holds per asset, shape (slots,). [kW]"""
 
 
 @dataclass(frozen=True)

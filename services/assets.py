@@ -15,6 +15,7 @@ from models.domain.errors import Conflict, FieldError, Forbidden, InvalidRequest
 from models.domain.gpu import GPU_MODELS
 from models.domain.job import Flexibility, JobStatus
 from models.domain.ports import JobView, Page, UnitOfWork
+from models.domain.power_limit import MOST_LIMITS, PowerLimit
 from models.domain.regions import region as known_region
 from models.domain.time import SLOT, floor_slot, format_utc
 from services import change_records, planning
@@ -25,14 +26,14 @@ from services.types import AssetDraft, AssetUse
 
 CHANGEABLE = (
     "name", "asset_type", "region", "max_power_kw", "pue", "base_load_kw", "flexibility_type",
-    "is_deferrable", "gpu_model", "gpu_count", "embodied_g_per_kwh",
+    "is_deferrable", "gpu_model", "gpu_count", "embodied_g_per_kwh", "power_limits",
 )  # fmt: skip
 """Fields of an asset that may change after it was registered."""
 
 MAX_PUE = 5.0
 """A greater power usage effectiveness is taken for a mistake."""
 
-_PLANNED_ON = frozenset({"region", "max_power_kw", "base_load_kw", "pue"})
+_PLANNED_ON = frozenset({"region", "max_power_kw", "base_load_kw", "pue", "power_limits"})
 """Fields whose change makes the present plan wrong."""
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -67,6 +68,7 @@ def create(context: Context, caller: Caller, draft: AssetDraft) -> Asset:
         gpu_model=_canonical_gpu(draft.gpu_model),
         gpu_count=draft.gpu_count,
         embodied_g_per_kwh=draft.embodied_g_per_kwh,
+        power_limits=draft.power_limits,
         is_demo=draft.is_demo,
     )
     _check(asset)
@@ -123,7 +125,8 @@ def change(context: Context, caller: Caller, asset_id: str, changes: Mapping[str
         after = replace(before, **wanted, version=before.version + 1)
         _check(after)
         moves_away = after.region != before.region
-        if moves_away or after.room_kw < before.room_kw - _TOLERANCE_KW:
+        is_smaller = after.room_kw < before.room_kw - _TOLERANCE_KW
+        if moves_away or is_smaller or "power_limits" in changed:
             held = fixed_work(context.settings, uow, before, now)
             _check_room(before, after, held, now)
         uow.assets.update(after)
@@ -266,8 +269,24 @@ def _check(asset: Asset) -> None:
         wrong("asset_type", "a word, e.g. gpu_cluster")
     if len(asset.name) > 80:
         wrong("name", "at most 80 characters")
+    errors += _limit_faults(asset.power_limits)
     if errors:
         raise InvalidRequest(errors[0].message, tuple(errors))
+
+
+def _limit_faults(limits: tuple[PowerLimit, ...]) -> list[FieldError]:
+    errors = [
+        replace(fault, field=f"power_limits.{place}.{fault.field}")
+        for place, one in enumerate(limits)
+        for fault in one.faults()
+    ]
+    if len(limits) > MOST_LIMITS:
+        allowed = f"at most {MOST_LIMITS} limits"
+        message = f"{len(limits)} limits of power"
+        errors.append(
+            FieldError("power_limits", message, None, allowed, "remove those that are over")
+        )
+    return errors
 
 
 def _is_number(value: object) -> bool:
@@ -315,12 +334,15 @@ def _check_room(before: Asset, after: Asset, held: list[JobView], now: datetime)
     over = {
         slot: kw
         for slot, kw in used.items()
-        if slot >= current and kw > after.room_kw + _TOLERANCE_KW
+        if slot >= current
+        and kw > after.room_at(slot) + _TOLERANCE_KW
+        and after.room_at(slot) < before.room_at(slot) - _TOLERANCE_KW
     }
     if over:
         until = max(over) + SLOT
+        least = min(after.room_at(slot) for slot in over)
         raise Conflict(
-            f"{before.label} cannot shrink to {after.room_kw:g} kW for jobs: running or frozen work "
+            f"{before.label} cannot shrink to {least:g} kW for jobs: running or frozen work "
             f"({_names(held)}) holds up to {max(over.values()):g} kW until {format_utc(until)}; "
             "shrink it then, or cancel that work"
         )

@@ -153,7 +153,7 @@ def _saving(before: float | None, after: float | None) -> float | None:
 
 def _load(setup: Setup, run: Run) -> tuple[float, int]:
     """Return the highest IT power of all assets together, and in how many asset half-hours a limit was exceeded."""
-    limits = {asset.asset_id: asset.room_kw for asset in setup.assets}
+    assets = {asset.asset_id: asset for asset in setup.assets}
     used: dict[tuple[str, int], float] = {}
     total: dict[int, float] = {}
     for job in setup.jobs:
@@ -165,5 +165,8 @@ def _load(setup: Setup, run: Run) -> tuple[float, int]:
             key = (start.asset_id, first + k)
             used[key] = used.get(key, 0.0) + power_kw
             total[first + k] = total.get(first + k, 0.0) + power_kw
-    over = sum(kw > limits[asset_id] + OVER_KW for (asset_id, _), kw in used.items())
+    over = sum(
+        kw > assets[asset_id].room_at(setup.period.start_of(slot)) + OVER_KW
+        for (asset_id, slot), kw in used.items()
+    )
     return max(total.values(), default=0.0), over

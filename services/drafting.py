@@ -7,13 +7,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import numpy as np
+
 from models.domain.asset import Asset
 from models.domain.errors import FieldError, Infeasible, InvalidRequest
 from models.domain.gpu import gpu_power_kw
 from models.domain.job import Flexibility, Job, JobStatus
 from models.domain.regions import admits, region
-from models.domain.time import ceil_slot, format_utc, slots_needed
+from models.domain.time import SLOT, Horizon, ceil_slot, format_utc, slots_needed
+from models.optimise.limits import limited_room_kw
 from models.optimise.options import candidate_assets
+from models.optimise.table import fits
 from services.types import JobDraft
 
 LONGEST_AHEAD = timedelta(days=14)
@@ -129,14 +133,25 @@ def job_of(
 
 
 def run_on_arrival(job: Job, own: Asset) -> tuple[datetime | None, str | None]:
-    """Return the start of the run on arrival on the job's own asset, or None and why there is none."""
+    """Return the start of the run on arrival on the job's own asset, or None and why there is none.
+
+    It is the first half-hour from its release at which the asset's limits leave the whole run its power.
+    """
     start = ceil_slot(job.release)
     need = max(job.slot_power_kw())
     if need > own.room_kw + 1e-6:
         return None, f"it needs {need:g} kW and {own.asset_id} offers {own.room_kw:g} kW"
     if start + job.duration > job.latest_finish:
         return None, "started on arrival it would miss its deadline"
-    return start, None
+    if not own.power_limits:
+        return start, None
+    last = (job.latest_finish - job.duration - start) // SLOT
+    room_kw = limited_room_kw(own, Horizon(start, last + job.slots))
+    can_run = fits(room_kw, np.asarray(job.slot_power_kw(), dtype=np.float64))
+    if not can_run.any():
+        limits = f"the limits of power of {own.asset_id}"
+        return None, f"{limits} leave it no start on arrival that meets its deadline"
+    return start + int(can_run.argmax()) * SLOT, None
 
 
 def _check_fields(

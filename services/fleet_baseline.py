@@ -146,7 +146,8 @@ def _last_clash(
     clashes = [
         k
         for k, kw in enumerate(power_kw)
-        if used_kw.get((asset.asset_id, start + k * SLOT), 0.0) + kw > asset.room_kw + TOLERANCE_KW
+        if used_kw.get((asset.asset_id, start + k * SLOT), 0.0) + kw
+        > asset.room_at(start + k * SLOT) + TOLERANCE_KW
     ]
     if not clashes:
         return None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, time
 from typing import Any
 from uuid import UUID
 
@@ -387,6 +387,8 @@ def _plain(value: Any) -> Any:
         return decimal_text(value, 6)
     if isinstance(value, datetime):
         return millisecond_utc(value)
+    if isinstance(value, time):
+        return value.isoformat(timespec="minutes")
     if isinstance(value, (list, tuple)):
         return [_plain(inner) for inner in value]
     return str(value)

@@ -12,7 +12,9 @@ from models.domain.change import MovesNews, PlanChange
 from models.domain.job import Flexibility, JobStatus, Priority
 from models.domain.plan import Certificate, NegotiationSummary, Placement, Refusal, Savings
 from models.domain.ports import JobView, SourceHealth
+from models.domain.power_limit import PowerLimit
 from models.domain.signal import Quality, SignalValue
+from models.domain.time import SLOT
 
 # --- requests ---------------------------------------------------------------------------------
 
@@ -34,6 +36,7 @@ class AssetDraft:
     gpu_model: str | None = None
     gpu_count: int | None = None
     embodied_g_per_kwh: float | None = None
+    power_limits: tuple[PowerLimit, ...] = ()
     is_demo: bool = False
 
 
@@ -232,6 +235,11 @@ class AssetUse:
     used_kw: tuple[float, ...]
     """Reserved IT power of jobs per half-hour from `start`. [kW]"""
     open_jobs: int
+
+    @property
+    def room_kw(self) -> tuple[float, ...]:
+        """Return the IT power that jobs may hold in each of those half-hours. [kW]"""
+        return tuple(self.asset.room_at(self.start + k * SLOT) for k in range(len(self.used_kw)))
 
 
 @dataclass(frozen=True)

@@ -123,6 +123,7 @@ def _values(asset: Asset) -> dict[str, Any]:
         "region": asset.region,
         "max_power_kw": asset.max_power_kw,
         "base_load_kw": asset.base_load_kw,
+        "has_power_limits": bool(asset.power_limits),
         "is_demo": asset.is_demo,
         "version": asset.version,
         "deleted_at": asset.deleted_at,

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import RowMapping, case, delete, func, insert, select, union, update
 
 from models.domain.change import PlanChange
+from models.domain.asset import Asset
 from models.domain.errors import NotFound, StalePlan
 from models.domain.job import JobStatus
 from models.domain.plan import NegotiationStatus, NegotiationSummary
@@ -19,7 +20,7 @@ from storage.database import IN_LIST_LIMIT, Transaction
 from storage.job_lists import STATUSES_TO_PLAN
 from storage.job_plan_rows import PLAN_COLUMNS, plan_from_row, plan_values
 from storage.reservations import drop_slots, held_slots, holding_digest, release_jobs
-from storage.serialise import dump_free
+from storage.serialise import dump_free, loads
 from storage.tables import (
     AssetRow,
     JobPlanRow,
@@ -158,6 +159,39 @@ class SqlPlanRepository:
                 f"asset {breach.asset_id!r} would draw {breach.reserved_kw:g} kW in the half-hour "
                 f"from {format_utc(breach.slot_start)} and has room for {breach.room:g} kW; plan again"
             )
+        self._check_limited(tolerance_kw)
+
+    def _check_limited(self, tolerance_kw: float) -> None:
+        """Check the half-hours of assets whose power is limited at times: London time is no matter for SQL."""
+        bodies = self._tx.rows(
+            select(AssetRow.body).where(
+                AssetRow.has_power_limits.is_(True), AssetRow.deleted_at.is_(None)
+            )
+        )
+        limited = {asset.asset_id: asset for row in bodies for asset in (loads(Asset, row.body),)}
+        if not limited:
+            return
+        held = self._tx.rows(
+            select(
+                ReservationRow.asset_id,
+                ReservationRow.slot_start,
+                func.sum(ReservationRow.power_kw).label("reserved_kw"),
+                func.sum(case((ReservationRow.frozen, 0.0), else_=ReservationRow.power_kw)).label(
+                    "movable_kw"
+                ),
+            )
+            .join(AssetRow, AssetRow.asset_id == ReservationRow.asset_id)
+            .where(AssetRow.has_power_limits.is_(True), AssetRow.deleted_at.is_(None))
+            .group_by(ReservationRow.asset_id, ReservationRow.slot_start)
+            .order_by(ReservationRow.slot_start, ReservationRow.asset_id)
+        )
+        for row in held:
+            room_kw = limited[row.asset_id].room_at(row.slot_start)
+            if row.movable_kw > tolerance_kw and row.reserved_kw > room_kw + tolerance_kw:
+                raise StalePlan(
+                    f"asset {row.asset_id!r} would draw {row.reserved_kw:g} kW in the half-hour from "
+                    f"{format_utc(row.slot_start)} and its limits leave {room_kw:g} kW; plan again"
+                )
 
     def reserved(
         self, start: datetime, end: datetime, *, only_job: str | None = None

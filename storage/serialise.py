@@ -1,7 +1,8 @@
 """Domain dataclasses as JSON text and back, exactly.
 
 The shape is read from the type hints, so that a new field needs no code here; a field missing from older text
-takes its default. Floats keep every bit (shortest repr), instants are ISO 8601 UTC, durations microseconds.
+takes its default. Floats keep every bit (shortest repr), instants are ISO 8601 UTC, dates and wall-clock times ISO 8601,
+durations microseconds.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from operator import attrgetter, itemgetter
@@ -86,6 +87,10 @@ def _make_codec(hint: Any) -> tuple[Convert, Convert]:
         return _encode_instant, datetime.fromisoformat
     if hint is timedelta:
         return _encode_duration, _decode_duration
+    if hint is date:
+        return date.isoformat, date.fromisoformat
+    if hint is time:
+        return time.isoformat, time.fromisoformat
     if hint is Any or hint is object:
         return _encode_free, _decode_free
     if is_dataclass(hint) and isinstance(hint, type):

@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, LargeBinary, MetaData, String, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+    false,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from storage.types import UtcDateTime
@@ -43,6 +53,8 @@ class AssetRow(Base):
     region: Mapped[str]
     max_power_kw: Mapped[float]
     base_load_kw: Mapped[float]
+    has_power_limits: Mapped[bool] = mapped_column(server_default=false())
+    """Whether its power is limited at times: then its room differs between half-hours and is in `body`."""
     is_demo: Mapped[bool]
     version: Mapped[int]
     deleted_at: Mapped[datetime | None]

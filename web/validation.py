@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -104,6 +104,9 @@ def _field_error(model: type[BaseModel], detail: ErrorDetails, whole: str) -> Fi
 def _unknown_field(model: type[BaseModel], path: tuple[Any, ...], value: Any) -> FieldError:
     """Say which fields there are, and which one was probably meant."""
     owner = model
+    for part in path[:-1]:
+        info = owner.model_fields.get(part) if isinstance(part, str) else None
+        owner = (_model_within(info.annotation) if info else None) or owner
     names = list(owner.model_fields)
     wrong = str(path[-1])
     near = difflib.get_close_matches(wrong, names, 1)
@@ -117,10 +120,24 @@ def _unknown_field(model: type[BaseModel], path: tuple[Any, ...], value: Any) ->
 
 
 def _notes(model: type[BaseModel], path: tuple[Any, ...]) -> Mapping[str, Any]:
-    """Return what the field says about itself: `x-allowed` and `x-cure`."""
-    info = model.model_fields.get(str(path[0])) if path else None
-    extra = info.json_schema_extra if info is not None else None
-    return extra if isinstance(extra, Mapping) else {}
+    """Return what the field says about itself: `x-allowed` and `x-cure`; of a part, what the part says."""
+    notes: Mapping[str, Any] = {}
+    owner: type[BaseModel] | None = model
+    for part in path:
+        info = owner.model_fields.get(part) if owner is not None and isinstance(part, str) else None
+        if info is None:
+            continue
+        extra = info.json_schema_extra
+        notes = extra if isinstance(extra, Mapping) else {}
+        owner = _model_within(info.annotation)
+    return notes
+
+
+def _model_within(kind: Any) -> type[BaseModel] | None:
+    """Return the model a field's type is made of, such as that of the entries of a list."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return kind
+    return next((found for inner in get_args(kind) if (found := _model_within(inner))), None)
 
 
 def _allowed_by_context(detail: ErrorDetails) -> str | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from models.domain.job import Flexibility
+from models.domain.power_limit import PowerLimit
 
 LOCAL_OWNER = "local"
 """The owner of everything where no keys are used."""
@@ -43,6 +44,8 @@ class Asset:
     """Embodied carbon rate of the hardware per IT kWh where known; never mixed into `carbon_kg`. [g/kWh]"""
     executor: str | None = None
     """Name of the executor that starts jobs here; None: a person or another system starts them."""
+    power_limits: tuple[PowerLimit, ...] = ()
+    """Stretches of time with less power: maintenance, a contracted peak."""
     is_demo: bool = False
     """Loaded by the demo, so that one click can remove it."""
     version: int = 1
@@ -55,5 +58,16 @@ class Asset:
 
     @property
     def room_kw(self) -> float:
-        """Return the IT power left for jobs once the base load is served. [kW]"""
+        """Return the IT power left for jobs once the base load is served, while nothing limits it further. [kW]"""
         return max(0.0, self.max_power_kw - self.base_load_kw)
+
+    def power_at(self, slot_start: datetime) -> float:
+        """Return the IT power that jobs and base load may draw in the half-hour that begins at an instant. [kW]"""
+        meanwhile = [one.max_power_kw for one in self.power_limits if one.covers(slot_start)]
+        return min([self.max_power_kw, *meanwhile])
+
+    def room_at(self, slot_start: datetime) -> float:
+        """Return the IT power left for jobs in the half-hour that begins at an instant. [kW]"""
+        if not self.power_limits:
+            return self.room_kw
+        return max(0.0, self.power_at(slot_start) - self.base_load_kw)

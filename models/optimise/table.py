@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from models.domain.asset import Asset
 from models.domain.signal import RegionSignals
 from models.domain.time import Horizon
+from models.optimise.limits import limited_room_kw
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -34,7 +35,7 @@ class PricedTable:
         price_gbp_per_kwh: Shape (assets, slots). [GBP/kWh at the meter]
         carbon_kg_per_kwh: Shape (assets, slots). [kg/kWh at the meter]
         room_kw: IT power left for work that can still be placed, shape (assets, slots). [kW]
-        limit_kw: IT power for jobs before any are placed, shape (assets,). [kW]
+        limit_kw: IT power for jobs before any are placed, shape (assets, slots). [kW]
     """
 
     horizon: Horizon
@@ -70,22 +71,22 @@ def price_table(
         vat_factor: Price multiplier per half-hour, shape (slots,); None: prices ex VAT.
 
     Returns:
-        The table. Room is what remains under each asset's limit, never below zero.
+        The table. Room is what remains under each asset's limit of the half-hour, never below zero.
     """
     ordered = tuple(sorted(assets, key=lambda asset: asset.asset_id))
     shape = (len(ordered), horizon.slots)
     price = np.full(shape, np.nan)
     carbon = np.full(shape, np.nan)
-    room = np.zeros(shape)
+    limit, room = np.zeros(shape), np.zeros(shape)
     for row, asset in enumerate(ordered):
         known = signals[asset.region]
         price[row] = known.price.over(horizon).values
         carbon[row] = known.carbon.over(horizon).values / GRAMS_PER_KG
-        room[row] = asset.room_kw - held_kw.get(asset.asset_id, np.zeros(horizon.slots))
+        limit[row] = limited_room_kw(asset, horizon)
+        room[row] = limit[row] - held_kw.get(asset.asset_id, np.zeros(horizon.slots))
     if vat_factor is not None:
         price = price * vat_factor
-    limits = np.array([asset.room_kw for asset in ordered], dtype=np.float64)
-    return PricedTable(horizon, first_open, ordered, price, carbon, np.maximum(room, 0.0), limits)
+    return PricedTable(horizon, first_open, ordered, price, carbon, np.maximum(room, 0.0), limit)
 
 
 def window_sums(per_kwh: FloatArray, energy_kwh: FloatArray) -> FloatArray:

@@ -9,7 +9,14 @@ from datetime import datetime
 import numpy as np
 
 from models.domain.job import Job
-from models.optimise.table import FloatArray, IntArray, PricedTable, window_sums
+from models.optimise.table import (
+    TOLERANCE_KW,
+    FloatArray,
+    IntArray,
+    PricedTable,
+    fits,
+    window_sums,
+)
 from models.optimise.terms import Closed, Incumbent, Weights, delay_rate_gbp_per_hour
 
 CAP_TOLERANCE = 1e-9
@@ -101,7 +108,7 @@ def windows_on(
         carbon=carbon,
         delay=np.maximum(waited_h, 0.0) * delay_rate_gbp_per_hour(job, total, weights),
         churn=churn,
-        closed=_closed(job, float(table.limit_kw[row]), float(power.max()), cost, carbon, total),
+        closed=_closed(job, table.limit_kw[row, span], power, cost, carbon, total),
     )
 
 
@@ -119,8 +126,8 @@ def joined(parts: Sequence[Windows]) -> Windows:
 
 def _closed(
     job: Job,
-    limit_kw: float,
-    peak_kw: float,
+    limit_kw: FloatArray,
+    power_kw: FloatArray,
     cost: FloatArray,
     carbon: FloatArray,
     total_kwh: float,
@@ -132,6 +139,6 @@ def _closed(
         closed[cost / total_kwh > cap_gbp + abs(cap_gbp) * CAP_TOLERANCE] = Closed.MAX_PRICE
     if cap_g is not None:
         closed[carbon / total_kwh * 1000.0 > cap_g + abs(cap_g) * CAP_TOLERANCE] = Closed.CARBON_CAP
-    if peak_kw > limit_kw + 1e-6:
-        closed[:] = Closed.POWER
+    if power_kw.max() > limit_kw.min() + TOLERANCE_KW:
+        closed[~fits(limit_kw, power_kw)] = Closed.POWER
     return closed

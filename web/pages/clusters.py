@@ -19,9 +19,11 @@ from web.pages.cluster_form import (
     form_of,
     read_cluster,
 )
-from web.pages.forms import sentence
+from web.pages.forms import AUTUMN_NOTE, sentence
+from web.pages.limit_form import LimitForm, limit_form, read_limit
 from web.views.cluster_views import cluster_view
 from web.views.scarce import scarce_views
+from web.views.limit_views import limit_key
 
 SLOTS_SHOWN = 96
 """Half-hours of use shown on each cluster."""
@@ -80,6 +82,42 @@ def change_cluster(asset_id: str) -> Response | tuple[str, int]:
     return redirect(url_for("pages.cluster", asset_id=asset_id), 303)
 
 
+@bp.post("/clusters/<asset_id>/limits")
+def add_limit(asset_id: str) -> Response | tuple[str, int]:
+    """Limit a cluster's power for some time; its work is planned again."""
+    caller = require(Permission.OPERATE)
+    asset = services().asset(caller, asset_id)
+    form = limit_form(request.form)
+    limit = read_limit(form, planning_now())
+    if limit is None:
+        return _one(caller, asset_id, form_of(asset), form), 422
+    try:
+        services().change_asset(caller, asset_id, {"power_limits": (*asset.power_limits, limit)})
+    except InvalidRequest as error:
+        form.form.take_refusal(error, {}, f"{form.kind}_kw")
+        return _one(caller, asset_id, form_of(asset), form), 422
+    except Conflict as error:
+        form.form.fail(f"{form.kind}_kw", sentence(str(error)))
+        return _one(caller, asset_id, form_of(asset), form), 409
+    flash("Limited, and the work on it is planned again.", "done")
+    return redirect(url_for("pages.cluster", asset_id=asset_id), 303)
+
+
+@bp.post("/clusters/<asset_id>/limits/remove")
+def remove_limit(asset_id: str) -> Response:
+    """Take a limit of a cluster's power away; its work is planned again."""
+    caller = require(Permission.OPERATE)
+    asset = services().asset(caller, asset_id)
+    gone = request.form.get("key", "")
+    kept = tuple(one for one in asset.power_limits if limit_key(one) != gone)
+    if len(kept) == len(asset.power_limits):
+        flash("That limit was taken away already.", "error")
+    else:
+        services().change_asset(caller, asset_id, {"power_limits": kept})
+        flash("The limit is gone, and the work on it is planned again.", "done")
+    return redirect(url_for("pages.cluster", asset_id=asset_id), 303)
+
+
 @bp.post("/clusters/<asset_id>/retire")
 def retire_cluster(asset_id: str) -> Response:
     """Retire a cluster; its open jobs are planned elsewhere or refused."""
@@ -100,7 +138,7 @@ def _list(caller: Caller, form: ClusterForm) -> str:
     return render_template("clusters.html", clusters=views, form=form, labels=LABELS)
 
 
-def _one(caller: Caller, asset_id: str, form: ClusterForm) -> str:
+def _one(caller: Caller, asset_id: str, form: ClusterForm, limits: LimitForm | None = None) -> str:
     now = planning_now()
     asset = services().asset(caller, asset_id)
     use = next(
@@ -113,4 +151,6 @@ def _one(caller: Caller, asset_id: str, form: ClusterForm) -> str:
         form=form,
         labels=LABELS,
         scarce=scarce_views(scarcity.prices, {asset_id: asset.label}, now),
+        limit_form=limits or limit_form({}),
+        autumn_note=AUTUMN_NOTE,
     )

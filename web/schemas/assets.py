@@ -6,6 +6,7 @@ from typing import Any
 
 from models.domain.errors import FieldError
 from models.domain.job import Flexibility
+from models.domain.power_limit import MOST_LIMITS
 from services.types import AssetDraft
 from web.schemas.fields import (
     REGION_NAMES,
@@ -22,6 +23,14 @@ from web.schemas.fields import (
     Whole,
     changes_wrong,
     field,
+)
+from web.schemas.power_limits import (
+    LIMITS_ALLOWED,
+    LIMITS_SAY,
+    PowerLimitIn,
+    PowerLimitOut,
+    faults_of,
+    limits_of,
 )
 
 TYPE_ALLOWED = "1 to 40 letters, digits, spaces, dots, dashes or underscores"
@@ -95,12 +104,17 @@ class AssetSubmission(Wanted):
         ge=0,
         le=100_000,
     )
+    power_limits: list[PowerLimitIn] = field(
+        LIMITS_SAY, allowed=LIMITS_ALLOWED, default=[], max_length=MOST_LIMITS
+    )
 
     def crosscheck(self) -> tuple[FieldError, ...]:
         """Return what is wrong between fields."""
+        faults = faults_of(self.power_limits)
         if self.base_load_kw < self.max_power_kw:
-            return ()
+            return faults
         return (
+            *faults,
             FieldError(
                 "base_load_kw",
                 "leaves no room for a job",
@@ -112,7 +126,8 @@ class AssetSubmission(Wanted):
 
     def to_draft(self) -> AssetDraft:
         """Return the request in the words of the use case."""
-        return AssetDraft(**self.model_dump())
+        fields = self.model_dump(exclude={"power_limits"})
+        return AssetDraft(**fields, power_limits=limits_of(self.power_limits))
 
 
 class AssetChange(Wanted):
@@ -175,13 +190,23 @@ class AssetChange(Wanted):
         le=100_000,
     )
 
+    power_limits: list[PowerLimitIn] | None = field(
+        f"{LIMITS_SAY} The list replaces the one before; [] takes all away.",
+        allowed=LIMITS_ALLOWED,
+        default=None,
+        max_length=MOST_LIMITS,
+    )
+
     def crosscheck(self) -> tuple[FieldError, ...]:
         """Return what is wrong between fields."""
-        return changes_wrong(self, _NEVER_NULL)
+        return (*changes_wrong(self, _NEVER_NULL), *faults_of(self.power_limits or []))
 
     def to_changes(self) -> dict[str, Any]:
         """Return the changed fields by their names in the program."""
-        return self.model_dump(exclude_unset=True)
+        changes = self.model_dump(exclude_unset=True)
+        if self.power_limits is not None:
+            changes["power_limits"] = limits_of(self.power_limits)
+        return changes
 
 
 _NEVER_NULL = frozenset(
@@ -192,6 +217,7 @@ _NEVER_NULL = frozenset(
         "is_deferrable",
         "max_power_kw",
         "name",
+        "power_limits",
         "pue",
         "region",
     }
@@ -221,6 +247,7 @@ class AssetOut(Shown):
     gpu_model: str | None
     gpu_count: int | None
     embodied_g_per_kwh: float | None
+    power_limits: list[PowerLimitOut]
     tariff: str
     executor: str | None
     is_demo: bool

@@ -10,7 +10,9 @@ from models.domain.regions import REGIONS
 from models.domain.time import SLOT
 from services.types import AssetUse
 from web.views.formatting import count, figures, kilowatts, share
+from web.views.limit_views import LimitRow, limit_row
 from web.views.stamps import when
+from web.views.steps import step_line
 
 SPARK_WIDTH = 288.0
 SPARK_HEIGHT = 36.0
@@ -23,7 +25,8 @@ class Spark:
     width: float
     height: float
     path: str
-    limit_y: float
+    limit_path: str
+    """Room for jobs, in steps where limits of power change it."""
     title: str
 
 
@@ -38,6 +41,7 @@ class ClusterView:
     power: str
     room: str
     details: tuple[tuple[str, str], ...]
+    limits: tuple[LimitRow, ...]
     spark: Spark | None
     use_text: str
     jobs_text: str
@@ -48,8 +52,8 @@ def spark(use: AssetUse, now: datetime) -> Spark | None:
     """Return the drawing of what the plan holds of a cluster; None where nothing is known of it."""
     if not use.used_kw:
         return None
-    limit = use.asset.room_kw
-    top = max(limit, *use.used_kw) or 1.0
+    room_kw = use.room_kw
+    top = max(*room_kw, *use.used_kw) or 1.0
     step = SPARK_WIDTH / len(use.used_kw)
     points = [f"M0 {SPARK_HEIGHT:g}"]
     for index, value in enumerate(use.used_kw):
@@ -60,7 +64,7 @@ def spark(use: AssetUse, now: datetime) -> Spark | None:
         SPARK_WIDTH,
         SPARK_HEIGHT,
         "".join(points),
-        round((SPARK_HEIGHT - 1) * (1 - limit / top) + 1, 2),
+        step_line([round((SPARK_HEIGHT - 1) * (1 - kw / top) + 1, 2) for kw in room_kw], step),
         use_text(use, now),
     )
 
@@ -72,7 +76,7 @@ def use_text(use: AssetUse, now: datetime) -> str:
     if not peak:
         return f"nothing held in the next {hours} h"
     busiest = use.start + use.used_kw.index(peak) * SLOT
-    limit = use.asset.room_kw * len(use.used_kw)
+    limit = sum(use.room_kw)
     held = share(sum(use.used_kw) / limit) if limit else "all"
     return f"{held} of the next {hours} h held; most {kilowatts(peak)}, {when(busiest, now).text}"
 
@@ -103,6 +107,7 @@ def cluster_view(use: AssetUse, now: datetime) -> ClusterView:
         power=kilowatts(asset.max_power_kw),
         room=kilowatts(asset.room_kw),
         details=_details(asset),
+        limits=tuple(limit_row(one, now) for one in asset.power_limits),
         spark=spark(use, now),
         use_text=use_text(use, now),
         jobs_text=count(use.open_jobs, "open job"),

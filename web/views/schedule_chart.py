@@ -15,6 +15,7 @@ from services.types import AssetUse, EnergyRow
 from web.views.formatting import count, kilowatts
 from web.views.stamps import clock_text, span_text
 from web.views.states import state_of
+from web.views.steps import step_line
 from web.views.strips import CHARACTER_WIDTH, Strip, carbon_strip, price_strip
 from web.views.timeline import DayMark, Tick, TimeAxis
 
@@ -67,7 +68,8 @@ class Power:
     y: float
     height: float
     path: str
-    limit_y: float | None
+    limit_path: str
+    """In steps where limits of power change it."""
     text: str
 
 
@@ -206,7 +208,8 @@ def _power(axis: TimeAxis, uses: Sequence[AssetUse], y: float) -> Power | None:
     if not uses:
         return None
     totals = used_power_kw(axis, uses)
-    limit = sum(use.asset.max_power_kw for use in uses)
+    limits = power_limit_kw(axis, uses)
+    limit = max(limits)
     top = max(limit, *totals) or 1.0
     points: list[str] = [f"M0 {y + POWER_HEIGHT:g}"]
     for index, value in enumerate(totals):
@@ -220,8 +223,14 @@ def _power(axis: TimeAxis, uses: Sequence[AssetUse], y: float) -> Power | None:
         if peak
         else f"Power held by jobs · none of {kilowatts(limit)} yet"
     )
-    limit_y = round(y + POWER_HEIGHT * (1 - limit / top), 2)
-    return Power(y, POWER_HEIGHT, "".join(points), limit_y, text)
+    heights = [round(y + POWER_HEIGHT * (1 - kw / top), 2) for kw in limits]
+    return Power(y, POWER_HEIGHT, "".join(points), step_line(heights, axis.slot_width), text)
+
+
+def power_limit_kw(axis: TimeAxis, uses: Sequence[AssetUse]) -> list[float]:
+    """Return the IT power all clusters may draw in each half-hour of the axis. [kW]"""
+    starts = [axis.start + k * SLOT for k in range(axis.slots)]
+    return [sum(use.asset.power_at(start) for use in uses) for start in starts]
 
 
 def used_power_kw(axis: TimeAxis, uses: Sequence[AssetUse]) -> list[float]:

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import time, timedelta
 
 import pytest
 
 from models.domain.errors import Conflict, Forbidden, InvalidRequest, NotFound
 from models.domain.job import JobStatus
+from models.domain.power_limit import Day, PowerLimit
 from models.domain.time import SLOT
 from services import assets, planning, submit
 from services.types import AssetDraft, JobDraft
 from tests.support.fleet import NOON
-from tests.support.world import AUDITOR, OPERATOR, STRANGER, SUBMITTER, World, hours
+from tests.support.world import (
+    AUDITOR,
+    OPERATOR,
+    STRANGER,
+    SUBMITTER,
+    World,
+    hours,
+    placed,
+)
 
 DRAFT = AssetDraft(region="london", max_power_kw=100.0, name="Hall A / East")
 
@@ -240,3 +249,67 @@ def test_uses_show_the_power_held_in_each_half_hour(world: World) -> None:
 def test_uses_cover_at_most_two_weeks(world: World, slots: int) -> None:
     with pytest.raises(InvalidRequest):
         assets.uses(world.context, OPERATOR, slots)
+
+
+# --- limits of power -------------------------------------------------------------------------------
+
+
+def test_work_is_planned_around_a_limit_and_back_when_it_goes(world: World) -> None:
+    assets.create(world.context, OPERATOR, replace(DRAFT, asset_id="hall"))
+    draft = a_draft(earliest_start=NOON + hours(4))
+    job_id = submit.submit(world.context, OPERATOR, draft).job.job_id
+    planning.schedule_all(world.context, OPERATOR)
+    assert placed(world, job_id).start == NOON + hours(4)
+    # 60 kW do not fit between 16:00 and 19:00 any more.
+    peak = PowerLimit(50.0, from_time=time(16), to_time=time(19), reason="contracted peak")
+    changed = assets.change(world.context, OPERATOR, "hall", {"power_limits": (peak,)})
+    assert changed.power_limits == (peak,)
+    assert placed(world, job_id).start == NOON + hours(7)
+    (use,) = assets.uses(world.context, OPERATOR, 16)
+    assert use.room_kw == (100.0,) * 8 + (50.0,) * 6 + (100.0,) * 2
+    assets.change(world.context, OPERATOR, "hall", {"power_limits": ()})
+    assert placed(world, job_id).start == NOON + hours(4)
+
+
+def test_a_limit_is_written_to_the_log_in_words_and_decimals(world: World) -> None:
+    assets.create(world.context, OPERATOR, replace(DRAFT, asset_id="hall"))
+    peak = PowerLimit(50.0, None, NOON, time(16), time(19), (Day.MON,), "contracted peak")
+    assets.change(world.context, OPERATOR, "hall", {"power_limits": (peak,)})
+    change = json.loads(world.records("config_change")[0].line)["change"]
+    assert change["before"] == {"power_limits": [], "version": 1}
+    assert change["after"]["power_limits"] == [
+        {
+            "max_power_kw": "50.000000",
+            "start": None,
+            "end": "2026-11-21T12:00:00.000Z",
+            "from_time": "16:00",
+            "to_time": "19:00",
+            "days": ["mon"],
+            "reason": "contracted peak",
+        }
+    ]
+
+
+def test_a_limit_below_frozen_work_is_a_conflict_and_one_beside_it_is_not(world: World) -> None:
+    assets.create(world.context, OPERATOR, replace(DRAFT, asset_id="hall"))
+    submit.submit(world.context, OPERATOR, a_draft(latest_finish=NOON + hours(2)))
+    planning.schedule_all(world.context, OPERATOR)
+
+    def limit(power_kw: float, start: float, end: float) -> dict[str, object]:
+        return {"power_limits": (PowerLimit(power_kw, NOON + hours(start), NOON + hours(end)),)}
+
+    with pytest.raises(Conflict, match=r"cannot shrink to 59 kW .*holds up to 60 kW until 2026-11-21T14:00:00Z"):  # fmt: skip
+        assets.change(world.context, OPERATOR, "hall", limit(59.0, 1.5, 3))
+    assets.change(world.context, OPERATOR, "hall", limit(60.0, 1.5, 3))
+    assets.change(world.context, OPERATOR, "hall", limit(0.0, 2, 3))
+
+
+def test_a_limit_that_makes_no_sense_is_named_by_its_place(world: World) -> None:
+    good = PowerLimit(1.0, NOON, NOON + SLOT)
+    with pytest.raises(InvalidRequest) as caught:
+        assets.create(
+            world.context, OPERATOR, replace(DRAFT, power_limits=(good, PowerLimit(1.0, NOON)))
+        )
+    assert [error.field for error in caught.value.fields] == ["power_limits.1.end"]
+    with pytest.raises(InvalidRequest, match="51 limits"):
+        assets.create(world.context, OPERATOR, replace(DRAFT, power_limits=(good,) * 51))

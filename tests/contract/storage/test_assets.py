@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import time, timedelta
 
 import pytest
 
 from models.domain.errors import Conflict, InvalidRequest, NotFound
+from models.domain.power_limit import Day, PowerLimit
 from storage.unit_of_work import SqlUnitOfWorkFactory
 from tests.support.fleet import NOON, a_job, an_asset
 
@@ -111,3 +112,19 @@ def test_the_last_used_asset_is_that_of_the_newest_job_if_live_else_the_only_one
         assert unit.assets.last_used("local") == an_asset("cluster-b")
         unit.assets.update(replace(an_asset("cluster-b"), deleted_at=NOON, version=2))
         assert unit.assets.last_used("local") == an_asset("cluster-a")
+
+
+def test_limits_of_power_read_back_as_they_were_stored(units: SqlUnitOfWorkFactory) -> None:
+    once = PowerLimit(0.0, NOON, NOON + timedelta(hours=4), reason="maintenance")
+    peak = PowerLimit(
+        50.0, from_time=time(16), to_time=time(19), days=(Day.MON, Day.FRI), reason="Spitze ü"
+    )
+    asset = an_asset(power_limits=(once, peak))
+    add(units, asset)
+    with units(write=True) as unit:
+        assert unit.assets.get("cluster-a") == asset
+        free = replace(asset, power_limits=(), version=2)
+        unit.assets.update(free)
+        unit.commit()
+    with units() as unit:
+        assert unit.assets.all_live() == (free,)

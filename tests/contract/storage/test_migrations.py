@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
-from storage.database import Database, open_database
+from storage.database import WRITE_OPTION, Database, open_database
 from storage.faults import StorageMisuse
-from storage.migrate import HEAD, MIGRATIONS, is_current, upgrade
+from storage.migrate import HEAD, MIGRATIONS, alembic_config, is_current, upgrade
+from storage.serialise import dumps
 from storage.tables import Base
 from storage.unit_of_work import SqlUnitOfWorkFactory
 from tests.support.databases import BOTH, administer, fresh_name, on_same_server
+from tests.support.fleet import an_asset
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -87,4 +91,26 @@ def test_processes_that_start_together_migrate_once(empty_url: str) -> None:
     assert is_current(database)
     with SqlUnitOfWorkFactory(database)() as unit:
         assert unit.plans.version() == 0
+    database.dispose()
+
+
+def test_an_asset_stored_before_power_limits_has_none_after_the_upgrade(empty_url: str) -> None:
+    database = open_database(empty_url)
+    asset = an_asset()
+    older = {k: v for k, v in json.loads(dumps(asset)).items() if k != "power_limits"}
+    writing = database.engine.execution_options(**{WRITE_OPTION: True})
+    with writing.begin() as connection:
+        command.upgrade(alembic_config(connection), "0001")
+    with database.transaction(write=True) as transaction:
+        transaction.execute(
+            text(
+                "INSERT INTO assets (asset_id, owner, region, max_power_kw, base_load_kw, is_demo, version, body) "
+                "VALUES ('cluster-a', 'local', 'london', 100.0, 0.0, :no, 1, :body)"
+            ),
+            {"no": False, "body": json.dumps(older)},
+        )
+    upgrade(empty_url)
+    with SqlUnitOfWorkFactory(database)(write=True) as unit:
+        assert unit.assets.get("cluster-a") == asset
+        unit.plans.check_capacity()
     database.dispose()

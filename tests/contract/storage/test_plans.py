@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import time, timedelta
 
 import pytest
 from sqlalchemy import select
@@ -12,6 +12,7 @@ from models.domain.change import ChangeKind, MoveValues, PlanChange, Window, Wor
 from models.domain.errors import InvalidRequest, NotFound, StalePlan
 from models.domain.job import JobStatus
 from models.domain.plan import Certificate, NegotiationStatus, PlanMethod, Segment
+from models.domain.power_limit import PowerLimit
 from storage.database import Database
 from storage.leases import SqlLeaseStore
 from storage.tables import ReservationRow
@@ -180,6 +181,31 @@ def test_power_up_to_the_room_is_let_pass_and_more_is_refused(
         unit.plans.put([a_plan("job-c", a_placement(NOON + SLOT, 30, 0.1))])
         with pytest.raises(StalePlan, match=r"25\.1 kW in the half-hour from 2026-11-21T12:30:00Z"):
             unit.plans.check_capacity()
+
+
+def test_a_limit_of_power_is_guarded_in_the_half_hours_it_touches(
+    fleet: SqlUnitOfWorkFactory,
+) -> None:
+    # From 12:30 for half an hour 15 kW, of which 5 kW are base load: 10 kW fit, 10.1 kW only outside it.
+    limit = PowerLimit(15.0, from_time=time(12, 30), to_time=time(13))
+    limited = an_asset(
+        "cluster-a", max_power_kw=30.0, base_load_kw=5.0, power_limits=(limit,), version=2
+    )
+    with fleet(write=True) as unit:
+        unit.assets.update(limited)
+        unit.plans.put([a_plan("job-a"), a_plan("job-b", a_placement(minutes=30, power_kw=15.0))])
+        unit.plans.put([a_plan("job-d", a_placement(power_kw=20.0, asset_id="cluster-b"))])
+        unit.plans.check_capacity()
+        unit.plans.put([a_plan("job-c", a_placement(NOON + SLOT, 30, 0.1))])
+        with pytest.raises(
+            StalePlan, match=r"10\.1 kW .* 2026-11-21T12:30:00Z and its limits leave 10 kW"
+        ):
+            unit.plans.check_capacity()
+        unit.plans.release("job-b")
+        unit.plans.release("job-c")
+        # Work that can no longer move is let pass, as where the whole cluster shrinks.
+        unit.plans.put([a_plan("job-a", a_placement(power_kw=12.0), frozen=True)])
+        unit.plans.check_capacity()
 
 
 def test_rounding_within_the_tolerance_is_let_pass(fleet: SqlUnitOfWorkFactory) -> None:

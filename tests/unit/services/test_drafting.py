@@ -12,6 +12,7 @@ import pytest
 from models.domain.errors import Infeasible, InvalidRequest
 from models.domain.gpu import gpu_power_kw
 from models.domain.job import Flexibility, Job
+from models.domain.power_limit import PowerLimit
 from services.drafting import job_of, power_of, run_on_arrival
 from services.types import JobDraft
 from tests.support.fleet import NOON, a_job, an_asset
@@ -193,3 +194,17 @@ def test_clusters_of_another_type_do_not_count() -> None:
     other = an_asset("b", "wales", asset_type="cpu")
     with pytest.raises(Infeasible, match="no cluster of type gpu_cluster"):
         made(a_draft(allowed_regions=("wales",)), an_asset(), other)
+
+
+def test_the_run_on_arrival_waits_for_the_end_of_a_limit_of_power() -> None:
+    # 5 kW until 13:10, so 10 kW for an hour begin at 13:30.
+    limit = PowerLimit(5.0, NOON - timedelta(hours=1), NOON + timedelta(minutes=70))
+    asset = an_asset(power_limits=(limit,))
+    job = a_job(minutes=60, latest_finish=NOON + timedelta(hours=3))
+    assert run_on_arrival(job, asset) == (NOON + timedelta(minutes=90), None)
+    tight = a_job(minutes=60, latest_finish=NOON + timedelta(minutes=149))
+    start, reason = run_on_arrival(tight, asset)
+    assert start is None
+    assert reason == (
+        "the limits of power of cluster-a leave it no start on arrival that meets its deadline"
+    )

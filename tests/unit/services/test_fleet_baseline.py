@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from models.domain.power_limit import PowerLimit
 from models.domain.time import SLOT
 from services.fleet_baseline import first_come_first_served
 from tests.support.fleet import NOON, a_job, a_region, an_asset
@@ -105,3 +106,13 @@ def test_a_varying_profile_waits_until_every_part_fits() -> None:
     fleet = first_come_first_served([first, shaped], {"cluster-a": an_asset()}, {})
     # From 12:00: 30 fits beside 70, 50 does not. From 12:30: 30 fits beside 70, then 50 is alone.
     assert fleet.starts["shaped"] == NOON + SLOT
+
+
+def test_a_limit_of_power_is_waited_out_by_whom_it_stops() -> None:
+    # 40 kW from 13:00 to 14:00: two hours at 50 kW from noon would touch it, at 40 kW they do not mind.
+    limit = PowerLimit(40.0, NOON + 2 * SLOT, NOON + 4 * SLOT)
+    asset = an_asset(power_limits=(limit,))
+    for power_kw, start in ((50.0, NOON + 4 * SLOT), (40.0, NOON)):
+        job = a_job("a", 120, power_kw=power_kw)
+        fleet = first_come_first_served([job], {"cluster-a": asset}, {})
+        assert fleet.starts == {"a": start}

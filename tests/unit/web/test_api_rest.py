@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from typing import Any
 
@@ -35,6 +36,74 @@ def test_an_asset_reads_back_as_its_request(client: FlaskClient) -> None:
     }  # fmt: skip
     made = client.post("/api/assets", json=body).json
     assert {name: made[name] for name in body} == body
+
+
+ONCE = {"max_power_kw": 0, "start": "2026-11-23T08:00:00Z", "end": "2026-11-23T12:00:00Z"}
+PEAK = {
+    "max_power_kw": 20,
+    "from_time": "16:00",
+    "to_time": "19:00",
+    "days": ["mon", "fri"],
+    "reason": "contracted",
+}
+
+
+def test_limits_of_power_read_back_as_sent_and_are_replaced_as_a_whole(client: FlaskClient) -> None:
+    made = client.post(
+        "/api/assets", json={**ASSET, "asset_id": "dgx", "power_limits": [ONCE, PEAK]}
+    )
+    assert made.status_code == 201
+    once, peak = made.json["power_limits"]
+    assert {name: once[name] for name in ONCE} == ONCE
+    assert (once["from_time"], once["to_time"], once["days"], once["reason"]) == (
+        None,
+        None,
+        [],
+        "",
+    )
+    assert {name: peak[name] for name in PEAK} == PEAK
+    assert (peak["start"], peak["end"]) == (None, None)
+    kept = client.patch("/api/assets/dgx", json={"max_power_kw": 60}).json
+    assert kept["power_limits"] == [once, peak]
+    fewer = client.patch("/api/assets/dgx", json={"power_limits": [PEAK]}).json
+    assert fewer["power_limits"] == [peak]
+    assert client.patch("/api/assets/dgx", json={"power_limits": []}).json["power_limits"] == []
+    assert client.patch("/api/assets/dgx", json={"power_limits": None}).status_code == 422
+
+
+def test_limits_of_power_stand_in_the_list_as_csv_too(client: FlaskClient) -> None:
+    client.post("/api/assets", json={**ASSET, "asset_id": "dgx", "power_limits": [PEAK]})
+    rows = list(csv.DictReader(client.get("/api/assets.csv").text.splitlines()))
+    (mine,) = [row for row in rows if row["asset_id"] == "dgx"]
+    assert json.loads(mine["power_limits"])[0]["from_time"] == "16:00"
+
+
+@pytest.mark.parametrize(
+    ("limit", "field", "says"),
+    [
+        ({**PEAK, "max_power_kw": -1}, "power_limits.0.max_power_kw", "0 to 100000"),
+        ({"from_time": "16:00", "to_time": "19:00"}, "power_limits.0.max_power_kw", "0 to 100000"),
+        ({**PEAK, "from_time": "4 pm"}, "power_limits.0.from_time", "a London time"),
+        ({**PEAK, "to_time": "24:00"}, "power_limits.0.to_time", "a London time"),
+        ({**PEAK, "to_time": None}, "power_limits.0.to_time", "a London time"),
+        ({**PEAK, "days": ["montag"]}, "power_limits.0.days.0", "mon, tue"),
+        ({**PEAK, "days": ["mon", "mon"]}, "power_limits.0.days", "each of mon to sun once"),
+        ({**ONCE, "end": ONCE["start"]}, "power_limits.0.end", "a time after start"),
+        ({**ONCE, "start": "2026-11-23T08:00:00"}, "power_limits.0.start", "with an offset"),
+        ({"max_power_kw": 1, "start": ONCE["start"]}, "power_limits.0.end", "a time"),
+        ({**ONCE, "form_time": "16:00"}, "power_limits.0.form_time", "from_time"),
+        ("16:00", "power_limits.0", "max_power_kw"),
+    ],
+)
+def test_a_limit_that_makes_no_sense_is_named_with_what_is_allowed(
+    client: FlaskClient, limit: Any, field: str, says: str
+) -> None:
+    answer = client.post("/api/assets", json={**ASSET, "power_limits": [limit]})
+    assert answer.status_code == 422
+    (error,) = answer.json["errors"]
+    assert error["field"] == field
+    assert says in error["allowed"]
+    assert error["cure"]
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ def test_room_is_the_limit_less_base_load_less_held_work_and_never_negative() ->
         [an_asset(base_load_kw=30.0)],
         held_kw={"cluster-a": [0.0, 20.0, 90.0]},
     )
-    assert table.limit_kw.tolist() == [70.0]
+    assert table.limit_kw.tolist() == [[70.0, 70.0, 70.0]]
     assert table.room_kw.tolist() == [[70.0, 50.0, 0.0]]
 
 

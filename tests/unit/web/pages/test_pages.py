@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, time
 from typing import cast
 
 import pytest
 from flask.testing import FlaskClient
 
 from models.domain.job import JobStatus
+from models.domain.power_limit import WEEK
 from services.facade import Services
 from tests.support.edge import KEYS, SECRET
 from tests.support.fake_services import FakeServices, filled
 from web import WebSettings, create_flask
+from web.views.limit_views import limit_key
 
 HTML = {"Accept": "text/html"}
 
@@ -276,3 +279,51 @@ def test_a_question_that_cannot_be_read_is_marked_in_its_field(browser: FlaskCli
 def test_a_cluster_page_shows_its_scarce_half_hours(browser: FlaskClient) -> None:
     text = browser.get("/clusters/alder", headers=HTML).text
     assert "2 scarce half-hours, up to 4.00 p/kWh" in text
+
+
+def test_limits_of_a_clusters_power_are_added_shown_and_removed() -> None:
+    services = filled()
+    client = whole(services)
+    daily = {
+        "kind": "daily", "daily_kw": "20", "daily_from": "16:00", "daily_to": "19:00",
+        "daily_days": "mon,tue,wed,thu,fri", "daily_reason": "contracted peak",
+    }  # fmt: skip
+    once = {
+        "kind": "once", "once_kw": "0", "once_start": "2026-11-28T08:00", "once_end": "2026-11-28T12:00",
+        "once_reason": "",
+    }  # fmt: skip
+    for fields in (daily, once):
+        assert post(client, "/clusters/birch/limits", **fields).status_code == 303
+    peak, maintenance = services.assets_by_id["birch"].power_limits
+    assert (peak.from_time, peak.to_time, peak.days) == (time(16), time(19), WEEK[:5])
+    assert maintenance.start == datetime(2026, 11, 28, 8, tzinfo=UTC)
+    shown = client.get("/clusters/birch", headers=HTML).text
+    assert "At most 20 kW Monday to Friday from 16:00 to 19:00 London time" in shown
+    assert "No power from Sat 28 Nov 08:00 to Sat 28 Nov 12:00" in shown
+    gone = {"key": limit_key(peak)}
+    assert post(client, "/clusters/birch/limits/remove", **gone).status_code == 303
+    assert services.assets_by_id["birch"].power_limits == (maintenance,)
+    assert post(client, "/clusters/birch/limits/remove", **gone).status_code == 303
+    assert "taken away already" in client.get("/clusters/birch", headers=HTML).text
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"kind": "once", "once_kw": "x"}, "Most power: “x” is not a number"),
+        ({"kind": "once", "once_kw": "1", "once_start": "2026-11-28T12:00", "once_end": "2026-11-28T12:00"}, "Is not after start"),
+        ({"kind": "once", "once_kw": "1", "once_start": "2026-11-20T12:00", "once_end": "2026-11-20T13:00"}, "has passed"),
+        ({"kind": "daily", "daily_kw": "1", "daily_from": "teatime", "daily_to": "19:00"}, "From: “teatime” is not a time of day"),
+        ({"kind": "daily", "daily_kw": "1", "daily_from": "16:00", "daily_to": "19:00", "daily_days": "someday"}, "Days: choose one of the list"),
+    ],
+)  # fmt: skip
+def test_a_limit_that_cannot_be_read_keeps_what_was_typed(
+    fields: dict[str, str], says: str
+) -> None:
+    services = filled()
+    answer = post(whole(services), "/clusters/birch/limits", **fields)
+    assert answer.status_code == 422
+    assert says in answer.text
+    typed = next(text for name, text in fields.items() if name.endswith("_kw"))
+    assert f'value="{typed}"' in answer.text
+    assert services.assets_by_id["birch"].power_limits == ()

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from models.domain.power_limit import PowerLimit
 from models.domain.time import SLOT
 from services.types import AssetUse
 from tests.support.fleet import a_job, an_asset
@@ -90,3 +91,22 @@ def test_the_present_is_marked_where_it_is() -> None:
 
 def test_a_cluster_without_work_says_that_it_is_free() -> None:
     assert "free for the whole 48 h" in chart().groups[0].text
+
+
+def test_the_line_of_power_steps_where_a_cluster_is_limited() -> None:
+    # 100 kW of `b` are 20 kW in the second and third half-hour: 200, 120, 120, 200 … kW.
+    limit = PowerLimit(20.0, NOW + SLOT, NOW + 3 * SLOT)
+    uses = tuple(
+        AssetUse(an_asset(name, power_limits=limits), NOW, (0.0,) * 96, 0)
+        for name, limits in (("a", ()), ("b", (limit,)))
+    )
+    power = chart((), uses).power
+    assert power is not None
+    step = WIDTH / 96
+    top, lower = power.y, power.y + power.height * 0.4
+    assert power.limit_path == (
+        f"M0.00 {top:g}L{step:.2f} {top:g}"
+        f"L{step:.2f} {lower:g}L{3 * step:.2f} {lower:g}"
+        f"L{3 * step:.2f} {top:g}L{WIDTH:.2f} {top:g}"
+    )
+    assert power.text == "Power held by jobs · none of 200 kW yet"
