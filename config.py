@@ -234,6 +234,12 @@ class Planning(_Group):
     """Highest price the tariff can reach; used by the start-up check. [£/kWh]"""
     churn_gbp_per_kwh: Annotated[float, Field(ge=0, le=100)] = 0.005
     """Price of moving work that was already planned. [£/kWh]"""
+    transfer_kwh_per_gb: Annotated[float, Field(ge=0, le=10)] = 0.06
+    """Energy of the network that moves a job's `data_gb` to another region: 0.06 is the mean of core and fixed-line access
+    networks in 2015 (Aslan, Mayers, Koomey and France 2018, Journal of Industrial Ecology 22(4)), which halved about every
+    two years until then, so it errs on the side of staying. [kWh/GB]"""
+    transfer_gbit_per_s: Annotated[float, Field(gt=0, le=100_000)] = 1.0
+    """How fast that network moves it, an assumption: a run in another region starts later by that time. [Gbit/s]"""
     freeze_minutes: Annotated[int, Field(ge=0, le=1440)] = 5
     """Work starting within this time is not moved. [min]"""
     freeze_executor_minutes: Annotated[int, Field(ge=0, le=1440)] = 60

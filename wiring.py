@@ -307,6 +307,8 @@ def _policy(settings: Settings) -> Policy:
         min_saving_percent=settings.min_saving_percent,
         unserved_gbp_per_kwh=settings.unserved_gbp_per_kwh,
         churn_gbp_per_kwh=settings.churn_gbp_per_kwh,
+        transfer_kwh_per_gb=settings.transfer_kwh_per_gb,
+        transfer_gbit_per_s=settings.transfer_gbit_per_s,
     )
 
 

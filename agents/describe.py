@@ -77,6 +77,7 @@ class Describer:
             _known(mine.carbon_of(pick)),
             mine.delay_of(pick),
             mine.objective_of(pick),
+            mine.transfer_of(pick),
         )
 
     def baseline(self, job: Job) -> Baseline:
@@ -121,8 +122,12 @@ class Describer:
         carbon: float | None,
         delay: float,
         objective: float,
+        transfer_kwh: float = 0.0,
     ) -> Placement:
         asset = self.table.assets[row]
+        # A transfer is priced at the means of the run, so they are those of both together.
+        mean_kg = _per_kwh(carbon, energy + transfer_kwh)
+        mean_gbp = _per_kwh(cost, energy + transfer_kwh)
         return Placement(
             asset_id=asset.asset_id,
             region=asset.region,
@@ -132,12 +137,15 @@ class Describer:
             energy_kwh=energy,
             carbon_kg=carbon,
             cost_gbp=cost,
-            mean_carbon_g_per_kwh=_per_kwh(carbon, energy, 1000.0),
-            mean_price_gbp_per_kwh=_per_kwh(cost, energy),
+            mean_carbon_g_per_kwh=None if mean_kg is None else mean_kg * 1000.0,
+            mean_price_gbp_per_kwh=mean_gbp,
             estimated_share=float(self.estimated[row, slots].mean()),
             data_quality=QUALITY_ORDER[int(self.quality[row, slots].max())],
             delay_gbp=delay,
             objective_gbp=None if cost is None and carbon is None else objective,
+            transfer_kwh=transfer_kwh,
+            transfer_cost_gbp=_times(mean_gbp, transfer_kwh),
+            transfer_carbon_kg=_times(mean_kg, transfer_kwh),
         )
 
     def explain(self, plan: Assignment, k: int, owner_only: str) -> Explanation:
@@ -184,6 +192,7 @@ class Describer:
             "predecessor": is_open & early,
             Closed.CARBON_CAP.rule: mine.closed == Closed.CARBON_CAP,
             Closed.MAX_PRICE.rule: mine.closed == Closed.MAX_PRICE,
+            Closed.TRANSFER.rule: mine.closed == Closed.TRANSFER,
         }
         found = []
         for rule, group in groups.items():
@@ -354,6 +363,11 @@ def digest_of(mine: Options) -> str:
     return hashlib.sha256(np.ascontiguousarray(table).tobytes()).hexdigest()
 
 
-def _per_kwh(total: float | None, energy_kwh: float, factor: float = 1.0) -> float | None:
+def _per_kwh(total: float | None, energy_kwh: float) -> float | None:
     """Return an energy-weighted mean, None where the total is unknown or there is no energy."""
-    return None if total is None or energy_kwh <= 0.0 else total / energy_kwh * factor
+    return None if total is None or energy_kwh <= 0.0 else total / energy_kwh
+
+
+def _times(per_kwh: float | None, energy_kwh: float) -> float | None:
+    """Return what some energy amounts to; nothing for none, None where it is unknown."""
+    return 0.0 if energy_kwh == 0.0 else None if per_kwh is None else per_kwh * energy_kwh

@@ -105,6 +105,10 @@ class PolicyPublished(Message):
     min_saving_percent: float
     unserved_gbp_per_kwh: float
     churn_gbp_per_kwh: float
+    transfer_kwh_per_gb: float = 0.0
+    """Energy of moving a job's data to another region. [kWh/GB]"""
+    transfer_gbit_per_s: float | None = None
+    """How fast they move. [Gbit/s]"""
     assumptions_id: str
 
 

@@ -18,6 +18,14 @@ class Policy:
     unserved_gbp_per_kwh: float = 20.0
     churn_gbp_per_kwh: float = 0.005
     """Cost of moving an award, per kWh of the job. [GBP/kWh]"""
+    transfer_kwh_per_gb: float = 0.06
+    """Energy of the network that moves a job's data to another region. [kWh/GB]
+
+    Source: Aslan, Mayers, Koomey, France, "Electricity Intensity of Internet Data Transmission", Journal of Industrial
+    Ecology 22(4), 2018: 0.06 kWh/GB for 2015, core and fixed-line access networks.
+    """
+    transfer_gbit_per_s: float = 1.0
+    """How fast the network moves them. [Gbit/s]"""
     assumptions_id: str = "policy/1"
 
     @property

@@ -57,6 +57,8 @@ def weights_of(policy: Policy) -> Weights:
         min_saving_percent=policy.min_saving_percent,
         unserved_gbp_per_kwh=policy.unserved_gbp_per_kwh,
         churn_gbp_per_kwh=policy.churn_gbp_per_kwh,
+        transfer_kwh_per_gb=policy.transfer_kwh_per_gb,
+        transfer_gbit_per_s=policy.transfer_gbit_per_s,
     )
 
 
@@ -81,6 +83,8 @@ def respond(view: PolicyAgentView, inbox: Sequence[Message]) -> tuple[Message, .
             min_saving_percent=policy.min_saving_percent,
             unserved_gbp_per_kwh=policy.unserved_gbp_per_kwh,
             churn_gbp_per_kwh=policy.churn_gbp_per_kwh,
+            transfer_kwh_per_gb=policy.transfer_kwh_per_gb,
+            transfer_gbit_per_s=policy.transfer_gbit_per_s,
             assumptions_id=policy.assumptions_id,
         ),
     )

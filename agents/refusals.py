@@ -23,6 +23,9 @@ OFFERED = 3
 SEARCHED_AHEAD = timedelta(days=14)
 """How far ahead of now a later deadline is looked for; the service plans no further."""
 
+UNABLE = (Closed.POWER, Closed.TRANSFER)
+"""What closes a window for want of power or data, whatever it costs."""
+
 TRIED = {
     "latest_finish": "a later deadline",
     "carbon_cap_g_per_kwh": "a higher carbon cap",
@@ -90,26 +93,37 @@ def _rule(plan: Assignment, k: int, table: PricedTable) -> tuple[str, str]:
     if mine.count == 0:
         return _too_late(job, mine, table.horizon)
     closed = mine.closed
-    if np.all(closed == Closed.POWER):
-        return "power", _powerless(mine, table)
+    if np.isin(closed, UNABLE).all():
+        return _unable(mine, table)
     if np.all(closed != Closed.OPEN):
         return _capped(mine, job)
     waits = _out_of_time(plan, k, table.horizon)
     return ("predecessor", waits) if waits else ("power", _no_room(plan, k, table))
 
 
-def _powerless(mine: JobOptions, table: PricedTable) -> str:
-    """Return why none of its clusters has the power in any window."""
+def _unable(mine: JobOptions, table: PricedTable) -> tuple[str, str]:
+    """Return why none of its clusters has the power, or the job's data, in any window."""
     peak = float(mine.power_kw.max())
     assets = [table.assets[row] for row in mine.candidate_rows]
+    if (mine.closed == Closed.TRANSFER).any():
+        late = (
+            f"its {mine.job.data_gb:g} GB of data would reach {', '.join(a.asset_id for a in assets)} "
+            f"too late to finish by {when(mine.job.latest_finish)}"
+        )
+        if (mine.closed == Closed.TRANSFER).all():
+            return "transfer", late
+        return "transfer", f"where {peak:g} kW can be had, {late}"
     most = max(asset.room_kw for asset in assets)
     if peak > most + TOLERANCE_KW:
-        return f"it needs {peak:g} kW and its clusters offer {most:g} kW"
+        return "power", f"it needs {peak:g} kW and its clusters offer {most:g} kW"
     span = slice(mine.first_start, mine.last_start + mine.slots)
     least = min(float(table.limit_kw[row, span].min()) for row in mine.candidate_rows)
     reasons = sorted({one.reason for asset in assets for one in asset.power_limits if one.reason})
     why = f" ({', '.join(reasons)})" if reasons else ""
-    return f"it needs {peak:g} kW, and in every window a limit of power{why} leaves less, down to {least:g} kW"
+    return (
+        "power",
+        f"it needs {peak:g} kW, and in every window a limit of power{why} leaves less, down to {least:g} kW",
+    )
 
 
 def _out_of_time(plan: Assignment, k: int, horizon: Horizon) -> str | None:
@@ -141,9 +155,9 @@ def _too_late(job: Job, mine: JobOptions, horizon: Horizon) -> tuple[str, str]:
 
 def _capped(mine: JobOptions, job: Job) -> tuple[str, str]:
     """Return which cap closes every window its clusters have power for, with the nearest value."""
-    can_run = mine.closed != Closed.POWER
-    mean_g = (mine.carbon_kg / mine.energy_kwh * 1000.0)[can_run]
-    mean_gbp = (mine.cost_gbp / mine.energy_kwh)[can_run]
+    can_run = ~np.isin(mine.closed, UNABLE)
+    mean_g = mine.mean_carbon_g_per_kwh[can_run]
+    mean_gbp = mine.mean_price_gbp_per_kwh[can_run]
     cap_g, cap_gbp = job.carbon_cap_g_per_kwh, job.max_price_gbp_per_kwh
     cleanest = (
         "" if cap_g is None else f"the cleanest window averages {np.nanmin(mean_g):.1f} g/kWh"

@@ -30,6 +30,8 @@ class Held:
     first_slot: int
     power_kw: tuple[float, ...]
     end: datetime
+    transfer_kwh: float = 0.0
+    """Energy of moving its data to another region. [kWh]"""
 
 
 @dataclass(frozen=True)

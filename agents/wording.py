@@ -93,7 +93,20 @@ def award_sentence(
         sentence += "; this is the run on arrival"
     elif (told := _difference(savings)) != "":
         sentence += f"; {told} than on arrival"
-    return sentence + _runner_up(placed, explanation) + "."
+    return sentence + _moved_data(placed) + _runner_up(placed, explanation) + "."
+
+
+def _moved_data(placed: Placement) -> str:
+    """Return what moving the job's data adds, where it runs in another region."""
+    if placed.transfer_kwh <= 0.0:
+        return ""
+    parts = [f"{significant(placed.transfer_kwh)} kWh"]
+    if placed.transfer_cost_gbp is not None:
+        parts.append(money_text(placed.transfer_cost_gbp))
+    if placed.transfer_carbon_kg is not None:
+        parts.append(f"{significant(placed.transfer_carbon_kg)} kg CO2")
+    told = ", ".join(parts[:-1]) + f" and {parts[-1]}" if len(parts) > 1 else parts[0]
+    return f"; of that, moving its data there takes {told}"
 
 
 def _runner_up(placed: Placement, explanation: Explanation) -> str:

@@ -10,7 +10,7 @@ from models.domain.job import Job
 from models.domain.signal import RegionSignals
 from models.domain.time import SLOT
 from services.backtest_types import Planner, Run, Score, Setup, Start
-from services.valuation import Valuation, job_segments, value
+from services.valuation import Valuation, job_segments, value, with_transfer
 
 OVER_KW = 1e-6
 """Slack when a load is compared with a limit. [kW]"""
@@ -68,9 +68,10 @@ def _values(setup: Setup, run: Run, truth: Mapping[str, RegionSignals]) -> dict[
         start = run.starts.get(job.job_id)
         if start is not None:
             asset = assets[start.asset_id]
-            found[job.job_id] = value(
-                job_segments(job, start.start), asset.pue, truth[asset.region]
-            )
+            worth = value(job_segments(job, start.start), asset.pue, truth[asset.region])
+            home = assets[job.asset_id].region
+            moved_gb = job.data_gb if asset.region != home else 0.0
+            found[job.job_id] = with_transfer(worth, moved_gb * setup.policy.transfer_kwh_per_gb)
     return found
 
 

@@ -22,6 +22,13 @@ from services.acts import do, must_be_open, must_not_be_frozen
 from services.context import Context
 from services.submit import get
 
+CLOSED_WORDS = {
+    Closed.OPEN: "power is held by other jobs",
+    Closed.POWER: "its cluster's limit of power leaves less than it needs",
+    Closed.TRANSFER: "its data cannot be there by then",
+}
+"""Why a start cannot be had, where the rule's name alone does not say it."""
+
 EVENTS = ("started", "completed", "failed", "did_not_run")
 """What can be said about a run."""
 
@@ -204,7 +211,7 @@ def _check_pin(
         )
     if not any(free[k] for k in rows):
         code = Closed(int(mine.closed[rows[0]]))
-        rule = "power is held by other jobs" if code is Closed.OPEN else f"{code.rule} forbids it"
+        rule = CLOSED_WORDS.get(code, f"{code.rule} forbids it")
         raise Conflict(f"job {job.job_id} cannot start at {format_utc(start)}: {rule}")
 
 

@@ -22,7 +22,7 @@ from services import change_records
 from services.context import Context
 from services.holding import every_page
 from services.memo import Memo
-from services.valuation import Valuation, meter_factor, value
+from services.valuation import Valuation, meter_factor, value, with_transfer
 
 GIVE_UP_AFTER = timedelta(hours=24)
 """An outturn is stored this long after the run even if some half-hours are still unknown."""
@@ -43,7 +43,10 @@ _nothing_to_do: Memo[bool] = Memo()
 
 @dataclass(frozen=True)
 class Side:
-    """One side of the comparison: the run, or its run on arrival. At the meter; None is unknown."""
+    """One side of the comparison: the run, or its run on arrival. At the meter; None is unknown.
+
+    Cost and carbon of a run in another region are with moving its data there, as in the plan.
+    """
 
     start: str
     end: str
@@ -147,10 +150,11 @@ def measure(view: JobView, signals: Mapping[str, RegionSignals], now: datetime) 
     segments = _real_segments(view) if _has_real_times(view) else planned.segments
     pue = meter_factor(planned)
     worth = value(segments, pue, signals[planned.region])
+    moved = with_transfer(worth, planned.transfer_kwh)
     scale = 1.0
     if job.measured_energy_kwh is not None and worth.energy_kwh > 0.0:
         scale = job.measured_energy_kwh / worth.energy_kwh
-    run = _side(segments, worth, scale)
+    run = _with_data(_side(segments, worth, scale), worth, moved)
     baseline, baseline_worth = None, None
     if arrival is not None:
         baseline_worth = value(arrival.segments, meter_factor(arrival), signals[arrival.region])
@@ -309,6 +313,19 @@ def _side(segments: tuple[Segment, ...], worth: Valuation, scale: float) -> Side
         scaled(worth.carbon_kg),
         scaled(worth.cost_gbp),
     )
+
+
+def _with_data(run: Side, worth: Valuation, moved: Valuation) -> Side:
+    """Return the run with the carbon and cost of moving its data, which no measured energy scales."""
+    return replace(
+        run,
+        carbon_kg=_more(run.carbon_kg, worth.carbon_kg, moved.carbon_kg),
+        cost_gbp=_more(run.cost_gbp, worth.cost_gbp, moved.cost_gbp),
+    )
+
+
+def _more(total: float | None, before: float | None, after: float | None) -> float | None:
+    return total if total is None or before is None or after is None else total + (after - before)
 
 
 def _less(baseline: float | None, run: float | None) -> float | None:

@@ -278,6 +278,9 @@ def metrics(placed: Placement) -> dict[str, Any]:
     return {
         "energy_kwh": decimal_text(energy, 3),
         "cost_gbp": decimal_text(placed.cost_gbp, 4),
+        "transfer_kwh": decimal_text(placed.transfer_kwh, 3),
+        "transfer_cost_gbp": decimal_text(placed.transfer_cost_gbp, 4),
+        "transfer_co2_kg": decimal_text(placed.transfer_carbon_kg, 4),
         "co2_avg_kg": decimal_text(placed.carbon_kg, 4),
         "co2_marginal_low_kg": decimal_text(energy * MARGINAL_LOW_G / 1000.0, 4),
         "co2_marginal_high_kg": decimal_text(energy * MARGINAL_HIGH_G / 1000.0, 4),

@@ -14,10 +14,10 @@ from models.domain.asset import Asset
 from models.domain.job import Job, JobStatus
 from models.domain.plan import Baseline, Explanation, Placement, Refusal, Savings
 from models.domain.ports import UnitOfWork
-from models.domain.time import ceil_slot
+from models.domain.time import Horizon, ceil_slot
 from models.optimise.assignment import UNSERVED, Assignment, Links, Options
 from models.optimise.choices import options_of
-from models.optimise.options import must_run_on_arrival
+from models.optimise.options import Incumbent, must_run_on_arrival
 from models.optimise.table import PricedTable
 from services import room
 from services.context import Context
@@ -61,9 +61,10 @@ def alone(context: Context, job: Job, assets: tuple[Asset, ...], now: datetime) 
     with context.uow() as uow:
         held = room.held_kw(context, uow, horizon, now, without_job=job.job_id)
         release = _after_predecessors(uow, job, now)
+        sent_to = _sent_to(uow, job, horizon, now)
     table, describer = room.priced(context, assets, horizon, now, held)
     weights = policy_agent.weights_of(context.policy)
-    options = options_of(job, table, weights, release=release)
+    options = options_of(job, table, weights, release=release, sent_to=sent_to)
     plan = Assignment([options], Links.none(1), table.room_kw)
     pick = plan.best(0)
     if pick != UNSERVED:
@@ -109,3 +110,14 @@ def _after_predecessors(uow: UnitOfWork, job: Job, now: datetime) -> datetime:
         elif award is not None and view.job.status in {JobStatus.SCHEDULED, JobStatus.RUNNING}:
             release = max(release, ceil_slot(award.placement.end))
     return release
+
+
+def _sent_to(uow: UnitOfWork, job: Job, horizon: Horizon, now: datetime) -> Incumbent | None:
+    """Return the award a job's data are on their way to; None where it has none or no data."""
+    if job.data_gb <= 0.0 or not uow.jobs.many([job.job_id]):
+        return None
+    plan = uow.jobs.view(job.job_id, now).plan
+    if plan is None or plan.award is None:
+        return None
+    placed = plan.award.placement
+    return Incumbent(placed.asset_id, horizon.index_of(placed.start))

@@ -281,6 +281,7 @@ def _held(job: Job, plan: JobPlan, horizon: Horizon) -> Held:
         first_slot=horizon.index_of(placed.start),
         power_kw=_power_by_slot(placed),
         end=placed.end,
+        transfer_kwh=placed.transfer_kwh,
     )
 
 

@@ -8,7 +8,7 @@ optimiser arrives at, used for outturns and fleet baselines and to check plans. 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from models.domain.asset import Asset
@@ -22,7 +22,7 @@ _HOUR = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Valuation:
-    """What some segments cost on one set of signals, at the meter."""
+    """What some segments cost on one set of signals, at the meter; cost and carbon with a transfer where one is added."""
 
     energy_kwh: float
     carbon_kg: float | None
@@ -75,6 +75,29 @@ def value(segments: Sequence[Segment], pue: float, signals: RegionSignals) -> Va
         estimated_share=estimates / len(energy) if energy else 0.0,
         quality=worst_quality([carbon_quality, price_quality]),
     )
+
+
+def with_transfer(worth: Valuation, transfer_kwh: float) -> Valuation:
+    """Return what a run costs together with moving its data: that energy at the run's mean price and carbon.
+
+    Energy and means stay those of the run.
+
+    Args:
+        worth: The run alone.
+        transfer_kwh: Energy of the network. [kWh]
+    """
+    if transfer_kwh == 0.0:
+        return worth
+    carbon, price = worth.mean_carbon_g_per_kwh, worth.mean_price_gbp_per_kwh
+    return replace(
+        worth,
+        carbon_kg=_plus(worth.carbon_kg, carbon, transfer_kwh / 1000.0),
+        cost_gbp=_plus(worth.cost_gbp, price, transfer_kwh),
+    )
+
+
+def _plus(total: float | None, mean: float | None, amount: float) -> float | None:
+    return None if total is None or mean is None else total + mean * amount
 
 
 def _weigh(

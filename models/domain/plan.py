@@ -24,7 +24,8 @@ class Segment:
 class Placement:
     """Where and when a job runs, and what that costs by the signals of its plan.
 
-    Energy, cost and carbon are at the meter (IT × PUE). None means unknown, never zero.
+    Energy is at the meter (IT × PUE); cost and carbon are those of that energy and, in another region than the job's
+    own, of moving its data there. None means unknown, never zero.
     """
 
     asset_id: str
@@ -45,6 +46,12 @@ class Placement:
     """Price of waiting against the run on arrival. [GBP]"""
     objective_gbp: float | None = None
     """cost + κ·carbon + delay (unknown parts left out); what options are ranked by. [GBP]"""
+    transfer_kwh: float = 0.0
+    """Energy of the network that moves the job's data to another region; not part of `energy_kwh`. [kWh]"""
+    transfer_cost_gbp: float | None = 0.0
+    """Part of `cost_gbp`: that energy at the run's mean price. [GBP]"""
+    transfer_carbon_kg: float | None = 0.0
+    """Part of `carbon_kg`: that energy at the run's mean carbon. [kg]"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,10 +95,11 @@ class Caps:
     def excess(self, pattern: Pattern) -> FloatArray:
         """Return the excess of a run over each cap, what is spent included; NaN where unknown, shape (2,)."""
         excess = self.excess_spent
+        drawn_kwh = pattern.energy_kwh + pattern.transfer_kwh
         if self.carbon_kg_per_kwh is not None:
-            excess[0] += pattern.carbon_kg - self.carbon_kg_per_kwh * pattern.energy_kwh
+            excess[0] += pattern.carbon_kg - self.carbon_kg_per_kwh * drawn_kwh
         if self.price_gbp_per_kwh is not None:
-            excess[1] += pattern.cost_gbp - self.price_gbp_per_kwh * pattern.energy_kwh
+            excess[1] += pattern.cost_gbp - self.price_gbp_per_kwh * drawn_kwh
         return excess
 
     def are_kept(self, pattern: Pattern) -> bool:

@@ -23,6 +23,7 @@ def options_of(
     latest_finish: datetime | None = None,
     incumbent: Incumbent | None = None,
     follows: bool = False,
+    sent_to: Incumbent | None = None,
 ) -> Options:
     """Return the priced options of a job of any kind.
 
@@ -34,6 +35,7 @@ def options_of(
         latest_finish: Finish that still leaves time for successors; later ones are ranked last. None: no successors.
         incumbent: The award held now; every other option then carries the churn cost.
         follows: A predecessor is planned beside it, so that a job that may not wait starts when that one has ended.
+        sent_to: An award its data are on their way to although it carries no churn cost; None: the incumbent.
     """
     row = table.index.get(job.asset_id)
     own = None if row is None else table.assets[row]
@@ -45,6 +47,7 @@ def options_of(
             release=release,
             latest_finish=latest_finish,
             held=None if incumbent is None else held_run(job, table, weights, incumbent),
+            sent_to=sent_to or incumbent,
         )
     return build_options(
         job,
@@ -54,6 +57,7 @@ def options_of(
         latest_finish=latest_finish,
         incumbent=incumbent,
         follows=follows,
+        sent_to=sent_to,
     )
 
 
@@ -72,5 +76,6 @@ def held_run(
         table.room_kw,
         first=incumbent.start,
         end=flexible.slots_until(job.latest_finish, table.horizon),
+        sent_to=incumbent,
     )
     return flexible.run_of_segments(lanes[0], incumbent.segments, table.horizon) if lanes else None

@@ -19,7 +19,8 @@ from models.optimise.chunked import NOT_BEGUN, Begun
 from models.optimise.options import must_run_on_arrival
 from models.optimise.pattern import FINISH_TOLERANCE, Lane, Pattern, bill
 from models.optimise.table import FloatArray, PricedTable
-from models.optimise.terms import Weights, delay_rate_gbp_per_hour
+from models.optimise.terms import Incumbent, Weights, delay_rate_gbp_per_hour
+from models.optimise.transfer import transfer_to
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ def lanes_of(
     first: int,
     end: float,
     shadow_gbp_per_kwh: FloatArray | None = None,
+    sent_to: Incumbent | None = None,
 ) -> list[Lane]:
     """Return the half-hours of some assets that are open to a job.
 
@@ -73,36 +75,41 @@ def lanes_of(
         first: First slot it may use.
         end: Latest finish, counted from the start of the horizon. [half-hours]
         shadow_gbp_per_kwh: λ, shape (assets, slots); None: nothing is scarce. [GBP/kWh of reserved IT power]
+        sent_to: The award its data are on their way to.
 
     Returns:
-        One lane per row; none where the window is empty.
+        One lane per row; none where the window is empty. Energy of moving data is weighed in proportion to the energy
+        that a run draws.
     """
     end = min(end, float(table.horizon.slots))
     stop = math.ceil(end - FINISH_TOLERANCE)
     first = max(first, table.first_open)
-    if stop <= first:
-        return []
-    span = slice(first, stop)
     arrived = _arrival_finish(job, table.horizon)
     lanes = []
     for row in rows:
+        moved = transfer_to(job, table, row, weights, first, sent_to)
+        if stop <= moved.ready:
+            continue
+        span = slice(moved.ready, stop)
         pue = table.assets[row].pue
         energy_kwh = job.it_energy_kwh * pue
+        share = moved.energy_kwh / energy_kwh
         lanes.append(
             Lane(
                 row=row,
-                first=first,
+                first=moved.ready,
                 end=end,
                 price_gbp_per_kwh=table.price_gbp_per_kwh[row, span],
                 carbon_kg_per_kwh=table.carbon_kg_per_kwh[row, span],
-                shadow_gbp_per_kwh=np.zeros(stop - first)
+                shadow_gbp_per_kwh=np.zeros(stop - moved.ready)
                 if shadow_gbp_per_kwh is None
                 else shadow_gbp_per_kwh[row, span],
                 room_kw=room_kw[row, span],
-                pue=pue,
+                pue=pue * (1.0 + share),
                 kappa_gbp_per_kg=weights.kappa_gbp_per_kg,
                 arrived=arrived,
                 delay_gbp_per_hour=delay_rate_gbp_per_hour(job, energy_kwh, weights),
+                transfer_share=share,
             )
         )
     return lanes

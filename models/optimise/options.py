@@ -17,6 +17,7 @@ from models.domain.regions import admits
 from models.domain.time import SLOT, Horizon
 from models.optimise import ranking
 from models.optimise.table import (
+    GRAMS_PER_KG,
     TOLERANCE_KW,
     BoolArray,
     FloatArray,
@@ -56,6 +57,9 @@ class JobOptions:
 
     Attributes:
         power_kw: IT power in each half-hour of the run, shape (n,). [kW]
+        transfer_kwh: Energy of the network that moves the job's data there; counted in cost and carbon. [kWh]
+        cost_gbp: Of run and transfer. [GBP]
+        carbon_kg: Of run and transfer. [kg]
         tier: 0 both signals known, 1 one known, 2 none; a lower tier is always preferred.
         closed: Why the job itself cannot take the option (`Closed`), 0 where it can.
         objective_gbp: cost + κ·carbon + delay + churn, known parts. [GBP]
@@ -71,6 +75,7 @@ class JobOptions:
     asset_row: IntArray
     start: IntArray
     energy_kwh: FloatArray
+    transfer_kwh: FloatArray
     cost_gbp: FloatArray
     carbon_kg: FloatArray
     delay_gbp: FloatArray
@@ -97,6 +102,16 @@ class JobOptions:
     def count(self) -> int:
         """Return how many options there are, closed ones included."""
         return int(self.start.size)
+
+    @property
+    def mean_price_gbp_per_kwh(self) -> FloatArray:
+        """Return the energy-weighted mean price of each run; a transfer is priced at it too. [GBP/kWh]"""
+        return self.cost_gbp / (self.energy_kwh + self.transfer_kwh)
+
+    @property
+    def mean_carbon_g_per_kwh(self) -> FloatArray:
+        """Return the energy-weighted mean carbon of each run; a transfer is weighed with it too. [g/kWh]"""
+        return self.carbon_kg / (self.energy_kwh + self.transfer_kwh) * GRAMS_PER_KG
 
     @property
     def slack(self) -> int:
@@ -133,6 +148,10 @@ class JobOptions:
     def energy_of(self, pick: int) -> float:
         """Return the energy of one option at the meter. [kWh]"""
         return float(self.energy_kwh[pick])
+
+    def transfer_of(self, pick: int) -> float:
+        """Return the energy of moving the job's data there. [kWh]"""
+        return float(self.transfer_kwh[pick])
 
     def cost_of(self, pick: int) -> float:
         """Return the cost of one option, NaN where unknown. [GBP]"""
@@ -297,6 +316,7 @@ def build_options(
     latest_finish: datetime | None = None,
     incumbent: Incumbent | None = None,
     follows: bool = False,
+    sent_to: Incumbent | None = None,
 ) -> JobOptions:
     """List and price everything a job could do.
 
@@ -308,6 +328,7 @@ def build_options(
         latest_finish: Finish that still leaves time for successors; later ones are ranked last. None: no successors.
         incumbent: The award held now; every other option then carries the churn cost.
         follows: A predecessor is planned beside it, so that a job that may not wait starts when that one has ended.
+        sent_to: An award its data are on their way to although it carries no churn cost; None: the incumbent.
 
     Returns:
         The options; empty arrays where no candidate asset or start exists.
@@ -331,7 +352,7 @@ def build_options(
     arrived = _arrival_finish(job, table.horizon)
     found = joined(
         [
-            windows_on(job, table, row, first, last, weights, arrived, incumbent)
+            windows_on(job, table, row, first, last, weights, arrived, incumbent, sent_to)
             for row in rows
             if last >= first
         ]
@@ -346,6 +367,7 @@ def build_options(
         asset_row=found.row,
         start=found.start,
         energy_kwh=found.energy,
+        transfer_kwh=found.transfer,
         cost_gbp=found.cost,
         carbon_kg=found.carbon,
         delay_gbp=found.delay,

@@ -34,10 +34,11 @@ class Lane:
         carbon_kg_per_kwh: [kg/kWh at the meter]
         shadow_gbp_per_kwh: λ, what scarce power costs on top, at least 0. [GBP/kWh of reserved IT power]
         room_kw: IT power that can be had. [kW]
-        pue: Meter power over IT power.
+        pue: Meter power over IT power, what the network draws to move the job's data included.
         kappa_gbp_per_kg: Value of carbon. [GBP/kg]
         arrived: Finish of the run on arrival, counted as `end`. [half-hours]
         delay_gbp_per_hour: Price of one hour of waiting. [GBP/h]
+        transfer_share: Energy of moving the data over the energy of a run at full power without breaks.
     """
 
     row: int
@@ -51,6 +52,7 @@ class Lane:
     kappa_gbp_per_kg: float
     arrived: float
     delay_gbp_per_hour: float
+    transfer_share: float = 0.0
 
     @property
     def slots(self) -> int:
@@ -99,6 +101,7 @@ class Pattern:
         power_kw: IT power in each of them; the whole half-hour reserves it. [kW]
         share: Part of each half-hour in which that power is drawn and billed; 1 except, perhaps, the last.
         energy_kwh: At the meter. [kWh]
+        transfer_kwh: Of the network that moves the job's data; counted in cost and carbon. [kWh]
         cost_gbp: NaN where a used half-hour has no price. [GBP]
         carbon_kg: NaN where a used half-hour has no carbon. [kg]
         delay_gbp: Price of waiting against the run on arrival. [GBP]
@@ -114,6 +117,7 @@ class Pattern:
     power_kw: FloatArray
     share: FloatArray
     energy_kwh: float
+    transfer_kwh: float
     cost_gbp: float
     carbon_kg: float
     delay_gbp: float
@@ -182,13 +186,16 @@ def bill(
     carbon = energy * lane.carbon_kg_per_kwh[offset]
     finish = float(lane.first + offset[-1] + share[-1])
     delay = float(lane.delay_gbp(np.array(finish)))
+    drawn = float(energy.sum())
+    own = drawn / (1.0 + lane.transfer_share)
     known = float(np.nansum(cost)) + lane.kappa_gbp_per_kg * float(np.nansum(carbon))
     return Pattern(
         row=lane.row,
         slot=(lane.first + offset).astype(np.int64),
         power_kw=power_kw,
         share=share,
-        energy_kwh=float(energy.sum()),
+        energy_kwh=own,
+        transfer_kwh=drawn - own,
         cost_gbp=float(cost.sum()),
         carbon_kg=float(carbon.sum()),
         delay_gbp=delay,

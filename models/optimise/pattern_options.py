@@ -22,7 +22,7 @@ from models.optimise.flexible import NO_PROGRESS, Progress
 from models.optimise.options import candidate_assets
 from models.optimise.pattern import FINISH_TOLERANCE, Lane, Pattern, reserve
 from models.optimise.table import TOLERANCE_KW, BoolArray, FloatArray, IntArray, PricedTable
-from models.optimise.terms import NONE_FITS, Closed, Hold, Weights
+from models.optimise.terms import NONE_FITS, Closed, Hold, Incumbent, Weights
 
 
 @dataclass
@@ -36,6 +36,7 @@ class PatternOptions:
         end: Latest finish. [half-hours from the start of the horizon]
         preferred_end: Latest finish that leaves successors time; `end` where there are none.
         held: The run held now; every other one carries the churn cost.
+        sent_to: The award its data are on their way to.
         pool: The runs.
         runs_on_arrival: True where waiting does not pay, so that the run on arrival is taken if it fits.
         arrival: Its place in the pool, None where it cannot be taken.
@@ -51,6 +52,7 @@ class PatternOptions:
     end: float
     preferred_end: float
     held: Pattern | None = None
+    sent_to: Incumbent | None = None
     progress: Progress = NO_PROGRESS
     pool: list[Pattern] = field(default_factory=list)
     runs_on_arrival: bool = False
@@ -157,6 +159,10 @@ class PatternOptions:
     def energy_of(self, pick: int) -> float:
         """Return the energy of one run at the meter. [kWh]"""
         return self.pool[pick].energy_kwh
+
+    def transfer_of(self, pick: int) -> float:
+        """Return the energy of moving the job's data to where one run is. [kWh]"""
+        return self.pool[pick].transfer_kwh
 
     def cost_of(self, pick: int) -> float:
         """Return the cost of one run, NaN where unknown. [GBP]"""
@@ -316,6 +322,7 @@ class PatternOptions:
             first=max(self.first_start, earliest),
             end=self.end if end is None else end,
             shadow_gbp_per_kwh=shadow_gbp_per_kwh,
+            sent_to=self.sent_to,
         )
 
     def _or_held(
@@ -365,6 +372,7 @@ def build_pattern_options(
     release: datetime | None = None,
     latest_finish: datetime | None = None,
     held: Pattern | None = None,
+    sent_to: Incumbent | None = None,
     progress: Progress = NO_PROGRESS,
 ) -> PatternOptions:
     """Return the options of a job that bends in shape, with its best run alone, its run on arrival and the one held.
@@ -376,6 +384,7 @@ def build_pattern_options(
         release: Earliest start where predecessors move it later; None: the job's own.
         latest_finish: Finish that still leaves time for successors; None: no successors.
         held: The run held now, if any.
+        sent_to: The award its data are on their way to, if any.
         progress: What a started job has done.
     """
     rows = _rows(job, table)
@@ -395,6 +404,7 @@ def build_pattern_options(
         end=end,
         preferred_end=min(preferred, end),
         held=held,
+        sent_to=sent_to,
         progress=progress,
     )
     options.lower_bound_gbp = _lower_bound(options, table.room_kw)

@@ -176,7 +176,7 @@ def _carbon_cap(search: _Search) -> Relaxed | None:
     usable = search.fitting(free) & (free.closed == Closed.OPEN) & ~np.isnan(free.carbon_kg)
     if not usable.any():
         return None
-    mean_g = free.carbon_kg[usable] / free.energy_kwh[usable] * 1000.0
+    mean_g = free.mean_carbon_g_per_kwh[usable]
     value = _ceil_to(float(mean_g.min()), CARBON_STEP_G)
     if value <= job.carbon_cap_g_per_kwh:
         return None
@@ -192,7 +192,7 @@ def _price_cap(search: _Search) -> Relaxed | None:
     usable = search.fitting(free) & (free.closed == Closed.OPEN) & ~np.isnan(free.cost_gbp)
     if not usable.any():
         return None
-    mean_gbp = free.cost_gbp[usable] / free.energy_kwh[usable]
+    mean_gbp = free.mean_price_gbp_per_kwh[usable]
     value = _ceil_to(float(mean_gbp.min()), PRICE_STEP_GBP)
     if value <= job.max_price_gbp_per_kwh:
         return None

@@ -22,7 +22,9 @@ class Closed(IntEnum):
     CARBON_CAP = 1
     MAX_PRICE = 2
     POWER = 3
-    """More power than the asset has left even without the jobs of this negotiation."""
+    """More power than the asset has, by its limits, even without other jobs."""
+    TRANSFER = 4
+    """Its data cannot be there yet."""
 
     @property
     def rule(self) -> str:
@@ -73,6 +75,10 @@ class Weights:
     min_saving_percent: float
     unserved_gbp_per_kwh: float
     churn_gbp_per_kwh: float
+    transfer_kwh_per_gb: float = 0.0
+    """Energy of the network that moves a job's data to another region. [kWh/GB]"""
+    transfer_gbit_per_s: float = float("inf")
+    """How fast it moves them. [Gbit/s]"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from models.optimise.table import (
     window_sums,
 )
 from models.optimise.terms import Closed, Incumbent, Weights, delay_rate_gbp_per_hour
+from models.optimise.transfer import transfer_to
 
 CAP_TOLERANCE = 1e-9
 """Relative slack when a mean is compared with a cap, for rounding only."""
@@ -31,8 +32,9 @@ class Windows:
         row: Asset row in the table.
         start: First slot.
         energy: At the meter. [kWh]
-        cost: [GBP]
-        carbon: [kg]
+        transfer: Energy of the network that moves the job's data there. [kWh]
+        cost: Of run and transfer. [GBP]
+        carbon: Of run and transfer. [kg]
         delay: Price of waiting against the run on arrival. [GBP]
         churn: Price of moving away from the award held now. [GBP]
         closed: Why the job itself cannot take the window (`Closed`), 0 where it can.
@@ -41,6 +43,7 @@ class Windows:
     row: IntArray
     start: IntArray
     energy: FloatArray
+    transfer: FloatArray
     cost: FloatArray
     carbon: FloatArray
     delay: FloatArray
@@ -72,6 +75,7 @@ def windows_on(
     weights: Weights,
     arrived: datetime,
     incumbent: Incumbent | None,
+    sent_to: Incumbent | None = None,
 ) -> Windows:
     """Return the windows of a job on one asset.
 
@@ -84,6 +88,7 @@ def windows_on(
         weights: The objective.
         arrived: When the run on arrival would end.
         incumbent: The award held now; every other window carries the churn cost.
+        sent_to: The award its data are on their way to; None: the incumbent.
     """
     asset = table.assets[row]
     power = np.asarray(job.slot_power_kw(), dtype=np.float64)
@@ -92,6 +97,8 @@ def windows_on(
     span = slice(first, last + power.size)
     cost = window_sums(table.price_gbp_per_kwh[row, span], energy)
     carbon = window_sums(table.carbon_kg_per_kwh[row, span], energy)
+    sent = transfer_to(job, table, row, weights, first, sent_to or incumbent)
+    moved = 1.0 + sent.energy_kwh / total if total > 0.0 else 1.0
     starts = np.arange(first, last + 1, dtype=np.int64)
     waited_h = (
         table.horizon.start + job.duration - arrived
@@ -104,11 +111,16 @@ def windows_on(
         row=np.full(starts.size, row, dtype=np.int64),
         start=starts,
         energy=np.full(starts.size, total),
-        cost=cost,
-        carbon=carbon,
+        transfer=np.full(starts.size, sent.energy_kwh),
+        cost=cost * moved,
+        carbon=carbon * moved,
         delay=np.maximum(waited_h, 0.0) * delay_rate_gbp_per_hour(job, total, weights),
         churn=churn,
-        closed=_closed(job, table.limit_kw[row, span], power, cost, carbon, total),
+        closed=np.where(
+            starts < sent.ready,
+            Closed.TRANSFER,
+            _closed(job, table.limit_kw[row, span], power, cost, carbon, total),
+        ),
     )
 
 
@@ -116,7 +128,7 @@ def joined(parts: Sequence[Windows]) -> Windows:
     """Return the windows of several assets as one."""
     if not parts:
         blank, none = np.empty(0), np.empty(0, dtype=np.int64)
-        return Windows(none, none, blank, blank, blank, blank, blank, none)
+        return Windows(none, none, blank, blank, blank, blank, blank, blank, none)
     if len(parts) == 1:
         return parts[0]
     return Windows(
@@ -132,7 +144,10 @@ def _closed(
     carbon: FloatArray,
     total_kwh: float,
 ) -> IntArray:
-    """Return what closes each window. An unknown mean breaks no cap: it ranks last and is checked again with data."""
+    """Return what closes each window. An unknown mean breaks no cap: it ranks last and is checked again with data.
+
+    Cost and carbon are those of the run itself: a transfer counts in the objective, not in the means that caps look at.
+    """
     closed = np.zeros(cost.size, dtype=np.int64)
     cap_gbp, cap_g = job.max_price_gbp_per_kwh, job.carbon_cap_g_per_kwh
     if cap_gbp is not None:

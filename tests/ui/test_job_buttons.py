@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from services.types import AssetDraft, JobDraft
-from tests.ui.conftest import Served
+from tests.ui.conftest import Served, violations
 from web.auth import OPEN_CALLER
 
 pytestmark = pytest.mark.ui
@@ -113,3 +114,35 @@ def test_a_cluster_is_added_changed_and_retired(empty_server: Served, page: Page
     expect(page.locator(".lead")).to_contain_text("Yorkshire, 15 kW")
     page.get_by_role("button", name="Retire this cluster").click()
     expect(page.locator("main")).to_contain_text("No cluster yet")
+
+
+def test_limits_of_a_clusters_power_are_added_and_removed(
+    empty_server: Served, page: Page, axe: Axe
+) -> None:
+    page.goto(f"{empty_server.url}/clusters")
+    page.get_by_label("Name").fill("Shed")
+    page.get_by_label("Region").select_option("yorkshire")
+    page.get_by_label("Most power, kW").fill("12")
+    page.get_by_role("button", name="Add cluster").click()
+    page.get_by_role("link", name="Shed").click()
+    page.get_by_text("Limit it at some times of day").click()
+    page.get_by_role("button", name="Add this daily limit").click()
+    expect(page.get_by_role("alert")).to_contain_text("The limit cannot be added yet")
+    page.locator("#daily_kw").fill("5")
+    page.get_by_label("From, time of day").fill("16:00")
+    page.get_by_label("To, time of day").fill("19:00")
+    page.get_by_label("Days").select_option(label="Monday to Friday")
+    page.locator("#daily_reason").fill("contracted peak")
+    page.get_by_role("button", name="Add this daily limit").click()
+    told = "At most 5 kW Monday to Friday from 16:00 to 19:00 London time (contracted peak)"
+    expect(page.locator(".limits")).to_contain_text(told)
+    page.get_by_text("Limit it once").click()
+    page.locator("#once_kw").fill("0")
+    page.locator("#once_start").fill("2026-11-28T08:00")
+    page.locator("#once_end").fill("2026-11-28T12:00")
+    page.get_by_role("button", name="Add this limit").click()
+    expect(page.locator(".limits li")).to_have_count(2)
+    assert violations(axe, page) == []
+    page.get_by_role("button", name="Remove the limit “At most 5 kW").click()
+    expect(page.locator(".limits li")).to_have_count(1)
+    expect(page.locator(".limits")).to_contain_text("No power from Sat 28 Nov 08:00")

@@ -19,7 +19,11 @@ class SegmentOut(Shown):
 
 
 class PlacementOut(Shown):
-    """Where and when a job runs; energy, carbon and cost at the meter. Null is unknown, never zero."""
+    """Where and when a job runs; energy, carbon and cost at the meter. Null is unknown, never zero.
+
+    Carbon and cost are with moving the job's data to another region; `transfer_*` is that part, 0 where it stays. The
+    network's energy stands beside `energy_kwh`, not in it.
+    """
 
     asset_id: str
     region: str
@@ -29,6 +33,9 @@ class PlacementOut(Shown):
     energy_kwh: float
     carbon_kg: float | None
     cost_gbp: float | None
+    transfer_kwh: float
+    transfer_cost_gbp: float | None
+    transfer_carbon_kg: float | None
     mean_carbon_g_per_kwh: float | None
     mean_price_gbp_per_kwh: float | None
     estimated_share: float

@@ -41,6 +41,7 @@ BLOCKED_WORDS: Mapping[str, str] = {
     "region": "their region is not allowed",
     "release": "they begin before the job may start",
     "predecessor": "the job it waits for is not finished then",
+    "transfer": "its data cannot be there yet",
 }
 """Why better windows were not available, by rule."""
 

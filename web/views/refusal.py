@@ -29,6 +29,7 @@ RULE_WORDS: Mapping[str, str] = {
     "predecessor": "the job it waits for will not finish in time",
     "asset": "no cluster can take it",
     "region": "no cluster is in an allowed region",
+    "transfer": "its data would arrive too late",
     "pinned": "its pinned start is no longer possible",
     "internal": "the planner is at fault, not the job",
 }

@@ -8,12 +8,13 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from agents.policy import Policy
 from models.domain.signal import Quality
-from services import controls, lifecycle, outturn
+from services import controls, explain, lifecycle, outturn, planning
 from services.loop import Loop
 from services.outturn import Outturn
 from tests.support.fleet import NOON
-from tests.support.world import OPERATOR, World, flat, hours, submitted, with_cluster
+from tests.support.world import OPERATOR, World, flat, hours, placed, submitted, with_cluster
 
 SIX = NOON + hours(6)
 
@@ -217,3 +218,61 @@ def test_the_loop_settles_what_has_ended(world: World) -> None:
     loop = Loop(world.context, "one", pause_seconds=0.01, lease_seconds=60.0)
     assert loop.tick().failed == {}
     assert stored(world, job_id).status == "unconfirmed"
+
+
+def test_an_outturn_counts_moving_the_data_as_the_plan_did(
+    make_world: Callable[..., World],
+) -> None:
+    # South Wales costs £0.10 and emits 50 g; London £0.30 and 200 g.
+    policy = Policy(1.0, transfer_kwh_per_gb=0.1, transfer_gbit_per_s=1.0, min_saving_percent=0.0)
+    world = make_world(
+        carbon=lambda slug, _at: 50.0 if slug == "south_wales" else 200.0,
+        price=lambda slug, _at: 0.10 if slug == "south_wales" else 0.30,
+        policy=policy,
+    )
+    with_cluster(world)
+    with_cluster(world, asset_id="away", region="south_wales")
+    job_id = submitted(
+        world, asset_id="hall", data_gb=50.0, allowed_regions=("london", "south_wales")
+    )
+    # 20 kWh of run and 5 kWh of transfer: 25 × £0.10 and 25 × 50 g. 400 s of transfer put it off to 12:30.
+    run = placed(world, job_id)
+    assert (run.asset_id, run.start) == ("away", NOON + hours(0.5))
+    assert (run.cost_gbp, run.carbon_kg) == pytest.approx((2.5, 1.25))
+    record = next(r for r in world.records("decision") if r.job_id == job_id)
+    metrics = json.loads(record.line)["options"][0]["metrics"]
+    assert metrics["transfer_kwh"] == "5.000"
+    assert metrics["transfer_cost_gbp"] == "0.5000"
+    assert metrics["transfer_co2_kg"] == "0.2500"
+    # It turned out at 80 g, and 22 kWh were measured: 1.76 kg of run, and the 5 kWh as planned at 80 g.
+    world.grids["live"].carbon = lambda _slug, _at: 80.0
+    finish(world, job_id, energy_kwh=22.0)
+    assert outturn.settle(world.context) == 1
+    found = stored(world, job_id)
+    assert found.run.energy_kwh == pytest.approx(22.0)
+    assert found.run.carbon_kg == pytest.approx(1.76 + 0.4)
+    assert found.run.cost_gbp == pytest.approx(2.2 + 0.5)
+    # The run on arrival does the same work: 22 kWh at 80 g and £0.30, and no data move.
+    assert found.baseline is not None
+    assert (found.baseline.carbon_kg, found.baseline.cost_gbp) == pytest.approx((1.76, 6.6))
+
+
+def test_an_award_elsewhere_stays_while_its_data_are_on_their_way(
+    make_world: Callable[..., World],
+) -> None:
+    world = make_world(price=lambda slug, _at: 0.10 if slug == "south_wales" else 0.90)
+    with_cluster(world)
+    with_cluster(world, asset_id="away", region="south_wales")
+    # 450 GB at the default 1 Gbit/s are one hour.
+    regions = ("london", "south_wales")
+    job_id = submitted(world, asset_id="hall", data_gb=450.0, allowed_regions=regions)
+    assert placed(world, job_id).start == NOON + hours(1)
+    world.at(NOON + hours(0.7))
+    planning.schedule_all(world.context, OPERATOR)
+    assert placed(world, job_id).start == NOON + hours(1)
+    found = {
+        c.placement.start: c
+        for c in explain.candidates(world.context, OPERATOR, job_id)
+        if c.placement.asset_id == "away"
+    }
+    assert found[NOON + hours(1)].feasible

@@ -314,3 +314,50 @@ def test_the_winner_is_among_the_options_written_out() -> None:
     assert award.placement in award.explanation.best_options
     fixed = one([0.9] + [0.1] * 7, [0.0] * 8, flexibility=Flexibility.FIXED)
     assert fixed.placement in fixed.explanation.best_options
+
+
+def test_a_run_in_another_region_shows_the_transfer_within_its_totals() -> None:
+    # 10 kW × 1 h at PUE 1.5 are 15 kWh; 100 GB × 0.05 are 5 kWh more. 20 kWh at £0.10 and 50 g.
+    assets = (an_asset(), an_asset("cluster-b", "south_wales", pue=1.5))
+    job = a_job(
+        data_gb=100.0,
+        allowed_regions=("london", "south_wales"),
+        latest_finish=at_slot(8),
+        baseline_start=NOON,
+    )
+    told = awards(
+        [job],
+        {"london": [0.3] * 8, "south_wales": [0.1] * 8},
+        {"london": [300.0] * 8, "south_wales": [50.0] * 8},
+        assets,
+        policy=a_policy(transfer_kwh_per_gb=0.05, transfer_gbit_per_s=1.0),
+    )["job-a"]
+    run = told.placement
+    # 800 Gbit at 1 Gbit/s are 800 s: it starts one half-hour later than at home.
+    assert (run.asset_id, run.start) == ("cluster-b", at_slot(1))
+    assert run.energy_kwh == pytest.approx(15.0)
+    assert run.transfer_kwh == pytest.approx(5.0)
+    assert (run.transfer_cost_gbp, run.cost_gbp) == pytest.approx((0.5, 2.0))
+    assert (run.transfer_carbon_kg, run.carbon_kg) == pytest.approx((0.25, 1.0))
+    assert run.mean_price_gbp_per_kwh == pytest.approx(0.10)
+    assert run.mean_carbon_g_per_kwh == pytest.approx(50.0)
+    assert "of that, moving its data there takes 5 kWh, £0.50 and 0.25 kg CO2" in told.why
+    arrival = told.baseline.placement
+    assert arrival is not None
+    assert (arrival.transfer_kwh, arrival.transfer_cost_gbp, arrival.transfer_carbon_kg) == (
+        0,
+        0,
+        0,
+    )
+
+
+def test_a_transfer_on_unknown_signals_is_unknown_not_nothing() -> None:
+    assets = (an_asset(), an_asset("cluster-b", "south_wales"))
+    table = a_table([float("nan")] * 4, [float("nan")] * 4, assets)
+    job = a_job(data_gb=10.0, allowed_regions=("south_wales",), latest_finish=at_slot(4))
+    (mine,), _ = options_of([job], table, some_weights(transfer_kwh_per_gb=0.1))
+    signals = a_situation([job], [float("nan")] * 4, [float("nan")] * 4, assets).signals
+    run = Describer.of(table, signals, 1.0).placement(mine, 0)
+    assert run.transfer_kwh == pytest.approx(1.0)
+    assert run.transfer_cost_gbp is None
+    assert run.transfer_carbon_kg is None

@@ -12,8 +12,9 @@ from agents.scheduler import negotiate
 from agents.view import Held
 from models.domain.job import Flexibility, Job
 from models.domain.plan import Refusal
-from tests.support.fleet import NOON, a_job
-from tests.support.planning import a_situation, at_slot
+from models.domain.power_limit import PowerLimit
+from tests.support.fleet import NOON, a_job, an_asset
+from tests.support.planning import a_policy, a_situation, at_slot
 
 
 def refusals(
@@ -191,3 +192,38 @@ def test_no_deadline_is_offered_that_could_not_be_sent() -> None:
     work = Held("busy", "cluster-a", 0, (96.0, *held[:-1]), at_slot(slots))
     told = refusal(job, np.full(slots, 0.1), np.zeros(slots), held=(work,), now=NOON)
     assert [field for field, _ in offered(told)] == ["estimated_power_kw"]
+
+
+# --- limits of power, and data to move -------------------------------------------------------------
+
+
+def test_limits_of_power_that_close_every_window_are_named_with_their_reason() -> None:
+    limit = PowerLimit(5.0, at_slot(1), at_slot(3), reason="maintenance")
+    job = a_job(minutes=60, latest_finish=at_slot(3))
+    told = refusal(job, [0.1] * 8, [100.0] * 8, [an_asset(power_limits=(limit,))])
+    assert told.rule == "power"
+    assert told.detail == (
+        "it needs 10 kW, and in every window a limit of power (maintenance) leaves less, down to 5 kW"
+    )
+    # A deadline at 14:30 leaves the hour after the maintenance; half the power fits beside it.
+    assert ("latest_finish", "2026-11-21T14:30:00Z") in offered(told)
+    assert ("estimated_power_kw", 5.0) in offered(told)
+
+
+def test_more_power_than_the_cluster_has_is_not_blamed_on_its_limits() -> None:
+    limit = PowerLimit(5.0, at_slot(1), at_slot(3), reason="maintenance")
+    told = refusal(a_job(power_kw=101.0), [0.1] * 8, [100.0] * 8, [an_asset(power_limits=(limit,))])
+    assert told.detail == "it needs 101 kW and its clusters offer 100 kW"
+
+
+def test_data_that_arrive_too_late_refuse_a_job_and_a_later_deadline_helps() -> None:
+    # 900 GB at 1 Gbit/s are 7,200 s, two hours: the run may start at 14:00 and end at 15:00.
+    assets = (an_asset(), an_asset("cluster-b", "south_wales"))
+    job = a_job(
+        minutes=60, data_gb=900.0, allowed_regions=("south_wales",), latest_finish=at_slot(5)
+    )
+    policy = a_policy(transfer_kwh_per_gb=0.01, transfer_gbit_per_s=1.0)
+    told = refusal(job, [0.1] * 12, [100.0] * 12, assets, policy=policy)
+    assert told.rule == "transfer"
+    assert told.detail == "its 900 GB of data would reach cluster-b too late to finish by Sat 14:30"
+    assert ("latest_finish", "2026-11-21T15:00:00Z") in offered(told)

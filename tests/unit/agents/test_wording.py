@@ -157,3 +157,22 @@ def test_no_sentence_claims_that_carbon_was_avoided() -> None:
     )
     assert "avoid" not in told
     assert "paid 3.0 p/kWh" in told
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        ((30.0, 3.0, 1.5), "; of that, moving its data there takes 30 kWh, £3.00 and 1.5 kg CO2;"),
+        ((30.0, None, 1.5), "; of that, moving its data there takes 30 kWh and 1.5 kg CO2;"),
+        ((30.0, None, None), "; of that, moving its data there takes 30 kWh;"),
+    ],
+)
+def test_a_run_elsewhere_says_what_moving_its_data_takes(
+    parts: tuple[float, float | None, float | None], words: str
+) -> None:
+    kwh, gbp, kg = parts
+    moved = placed(13.5, 3.0, transfer_kwh=kwh, transfer_cost_gbp=gbp, transfer_carbon_kg=kg)
+    told = award_sentence(moved, Baseline(placed()), NOTHING, an_explanation(placed(15.0, 3.126)))
+    assert words in told
+    stays = award_sentence(placed(13.5), Baseline(placed()), NOTHING, an_explanation())
+    assert "data" not in stays

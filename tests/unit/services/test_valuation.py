@@ -26,6 +26,7 @@ from services.valuation import (
     savings,
     slot_energy_kwh,
     value,
+    with_transfer,
 )
 from tests.support.fleet import a_job, a_region, an_asset
 
@@ -162,3 +163,21 @@ def test_no_segments_are_worth_nothing() -> None:
     worth = value([], 1.0, a_region(START, carbon=[1.0], price=[1.0]))
     assert worth.energy_kwh == 0.0
     assert worth.mean_carbon_g_per_kwh is None
+
+
+def test_a_transfer_adds_its_energy_at_the_means_of_the_run() -> None:
+    # 10 kW for an hour at 100 and 300 g, £0.10 and £0.30: 10 kWh, 2 kg, £2; 5 kWh more at 200 g and £0.20.
+    signals = a_region(START, carbon=[100.0, 300.0], price=[0.1, 0.3])
+    run = value([Segment(START, at(60), 10.0)], 1.0, signals)
+    moved = with_transfer(run, 5.0)
+    assert (moved.carbon_kg, moved.cost_gbp) == pytest.approx((3.0, 3.0))
+    assert moved.energy_kwh == run.energy_kwh
+    assert moved.mean_price_gbp_per_kwh == run.mean_price_gbp_per_kwh
+    assert with_transfer(run, 0.0) is run
+
+
+def test_a_transfer_of_a_run_on_unknown_half_hours_is_unknown() -> None:
+    signals = a_region(START, carbon=[NAN], price=[0.1])
+    moved = with_transfer(value([Segment(START, at(30), 10.0)], 1.0, signals), 5.0)
+    assert moved.carbon_kg is None
+    assert moved.cost_gbp == pytest.approx(1.0)
