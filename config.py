@@ -240,6 +240,9 @@ class Planning(_Group):
     two years until then, so it errs on the side of staying. [kWh/GB]"""
     transfer_gbit_per_s: Annotated[float, Field(gt=0, le=100_000)] = 1.0
     """How fast that network moves it, an assumption: a run in another region starts later by that time. [Gbit/s]"""
+    carbon_budget_kg_per_day: Annotated[float | None, Field(gt=0, le=1e9)] = None
+    """Most carbon that all work planned on one London day may emit, as planned and not as measured, with frozen work and
+    work that has run already; unset, there is no budget. [kg]"""
     freeze_minutes: Annotated[int, Field(ge=0, le=1440)] = 5
     """Work starting within this time is not moved. [min]"""
     freeze_executor_minutes: Annotated[int, Field(ge=0, le=1440)] = 60

@@ -309,6 +309,7 @@ def _policy(settings: Settings) -> Policy:
         churn_gbp_per_kwh=settings.churn_gbp_per_kwh,
         transfer_kwh_per_gb=settings.transfer_kwh_per_gb,
         transfer_gbit_per_s=settings.transfer_gbit_per_s,
+        carbon_budget_kg_per_day=settings.carbon_budget_kg_per_day,
     )
 
 

@@ -109,6 +109,8 @@ class PolicyPublished(Message):
     """Energy of moving a job's data to another region. [kWh/GB]"""
     transfer_gbit_per_s: float | None = None
     """How fast they move. [Gbit/s]"""
+    carbon_budget_kg_per_day: float | None = None
+    """Most carbon of all work planned on a London day; None: no budget. [kg]"""
     assumptions_id: str
 
 

@@ -26,6 +26,8 @@ class Policy:
     """
     transfer_gbit_per_s: float = 1.0
     """How fast the network moves them. [Gbit/s]"""
+    carbon_budget_kg_per_day: float | None = None
+    """Most carbon all work planned on one London day may emit; None: no budget. [kg]"""
     assumptions_id: str = "policy/1"
 
     @property

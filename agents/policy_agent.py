@@ -85,6 +85,7 @@ def respond(view: PolicyAgentView, inbox: Sequence[Message]) -> tuple[Message, .
             churn_gbp_per_kwh=policy.churn_gbp_per_kwh,
             transfer_kwh_per_gb=policy.transfer_kwh_per_gb,
             transfer_gbit_per_s=policy.transfer_gbit_per_s,
+            carbon_budget_kg_per_day=policy.carbon_budget_kg_per_day,
             assumptions_id=policy.assumptions_id,
         ),
     )

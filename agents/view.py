@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from agents.policy import Policy
@@ -51,6 +51,8 @@ class Situation:
         deferred: Jobs left out for now, with the reason.
         predecessor_ends: Job id → earliest start imposed by predecessors that are not in `jobs`.
         vat_factor: Price multiplier per half-hour, shape (slots,); None: prices ex VAT.
+        spent_kg_by_day: Planned carbon of work outside `held` and of its half-hours before the horizon, by London day;
+            read only where there is a carbon budget. [kg]
     """
 
     negotiation_id: UUID
@@ -66,6 +68,7 @@ class Situation:
     deferred: tuple[Deferral, ...] = ()
     predecessor_ends: Mapping[str, datetime] | None = None
     vat_factor: FloatArray | None = None
+    spent_kg_by_day: Mapping[date, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -251,6 +251,9 @@ def weights(policy: Policy) -> dict[str, str | None]:
         "min_saving_percent": decimal_text(policy.min_saving_percent, 2),
         "unserved_gbp_per_kwh": decimal_text(policy.unserved_gbp_per_kwh, 2),
         "churn_gbp_per_kwh": decimal_text(policy.churn_gbp_per_kwh, 4),
+        "transfer_kwh_per_gb": decimal_text(policy.transfer_kwh_per_gb, 6),
+        "transfer_gbit_per_s": decimal_text(policy.transfer_gbit_per_s, 6),
+        "carbon_budget_kg_per_day": decimal_text(policy.carbon_budget_kg_per_day, 3),
     }
 
 
@@ -268,8 +271,24 @@ def certificate(proof: Certificate) -> dict[str, Any]:
         "seconds": decimal_text(proof.seconds, 3),
         "method": str(proof.method),
         "heuristic": proof.heuristic,
+        "carbon_by_day": _carbon_by_day(proof),
         "notes": list(proof.notes),
     }
+
+
+def _carbon_by_day(proof: Certificate) -> list[dict[str, str | None]]:
+    """Return budget, planned carbon and multiplier of each London day with a carbon budget."""
+    planned = dict(proof.carbon_kg_by_day)
+    price = dict(proof.carbon_gbp_per_tonne_by_day)
+    return [
+        {
+            "date": day.isoformat(),
+            "budget_kg": decimal_text(budget_kg, 3),
+            "planned_kg": decimal_text(planned.get(day), 3),
+            "carbon_price_gbp_per_tonne": decimal_text(price.get(day), 2),
+        }
+        for day, budget_kg in proof.carbon_budget_kg_by_day
+    ]
 
 
 def metrics(placed: Placement) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 import numpy as np
@@ -18,6 +18,7 @@ from models.domain.signal import FloatArray
 from models.domain.time import SLOT, Horizon, ceil_slot, floor_slot
 from models.domain.vat import vat_rate
 from models.optimise.terms import Incumbent
+from services.carbon_spent import ended_today, spent_kg_by_day
 from services.context import Context
 from services.holding import freeze_lead, reserved_kw
 
@@ -55,6 +56,8 @@ class Facts:
     predecessors: Mapping[str, Job]
     now: datetime
     """When it was read, on the planning clock."""
+    ended: Mapping[str, Placement] = field(default_factory=dict)
+    """Runs of the present London day that are over, by job id; read only where there is a carbon budget."""
 
 
 def load(context: Context) -> Facts:
@@ -63,15 +66,22 @@ def load(context: Context) -> Facts:
     A refused job whose last start has passed is left out: its refusal is final.
     """
     with context.uow() as uow:
-        return _read(uow, context.clock.now())
+        has_budget = context.policy.carbon_budget_kg_per_day is not None
+        return _read(uow, context.clock.now(), has_budget=has_budget)
 
 
-def _read(uow: UnitOfWork, now: datetime) -> Facts:
+def _read(uow: UnitOfWork, now: datetime, *, has_budget: bool = False) -> Facts:
     version = uow.plans.version()
     jobs = tuple(job for job in uow.jobs.open_jobs() if not _is_too_late(job, now))
     wanted = {p for job in jobs for p in job.depends_on}
     return Facts(
-        version, jobs, uow.plans.current(), uow.assets.all_live(), uow.jobs.many(wanted), now
+        version,
+        jobs,
+        uow.plans.current(),
+        uow.assets.all_live(),
+        uow.jobs.many(wanted),
+        now,
+        ended_today(uow, now) if has_budget else {},
     )
 
 
@@ -156,7 +166,24 @@ def situation(
         deferred=tuple(sorted_out.deferred),
         predecessor_ends=sorted_out.ends,
         vat_factor=vat_factors(context, horizon),
+        spent_kg_by_day=_spent(context, facts, sorted_out.frozen, horizon),
     )
+
+
+def _spent(
+    context: Context, facts: Facts, frozen: list[Job], horizon: Horizon
+) -> dict[date, float]:
+    """Return what work before or outside the horizon takes of the carbon budget; nothing where there is none."""
+    if context.policy.carbon_budget_kg_per_day is None:
+        return {}
+    runs = {
+        job.job_id: award.placement
+        for job in frozen
+        if (award := facts.plans[job.job_id].award) is not None
+    }
+    # A run that nobody has confirmed is over and yet frozen: it counts once.
+    ended = [placed for job_id, placed in facts.ended.items() if job_id not in runs]
+    return spent_kg_by_day(ended, runs.values(), horizon.start)
 
 
 def vat_factors(context: Context, horizon: Horizon) -> FloatArray | None:

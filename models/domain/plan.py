@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -199,6 +199,12 @@ class Certificate:
     delay_gbp: float = 0.0
     churn_gbp: float = 0.0
     notes: tuple[str, ...] = ()
+    carbon_gbp_per_tonne_by_day: tuple[tuple[date, float], ...] = ()
+    """μ of each London day with a carbon budget, above the value of carbon: what a tonne of it is worth. [GBP/t]"""
+    carbon_budget_kg_by_day: tuple[tuple[date, float], ...] = ()
+    """Budget of each London day. [kg]"""
+    carbon_kg_by_day: tuple[tuple[date, float], ...] = ()
+    """What the plan emits on each such day, with frozen work and work already run. [kg]"""
 
 
 class NegotiationStatus(StrEnum):

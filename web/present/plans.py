@@ -29,8 +29,23 @@ def certificate(found: Certificate | None) -> Json | None:
         "seconds": found.seconds,
         "method": str(found.method),
         "heuristic": found.heuristic,
+        "carbon_by_day": _carbon_by_day(found),
         "notes": list(found.notes),
     }
+
+
+def _carbon_by_day(found: Certificate) -> list[Json]:
+    planned = dict(found.carbon_kg_by_day)
+    price = dict(found.carbon_gbp_per_tonne_by_day)
+    return [
+        {
+            "date": day.isoformat(),
+            "budget_kg": number(budget_kg),
+            "planned_kg": number(planned.get(day)),
+            "carbon_price_gbp_per_tonne": number(price.get(day)),
+        }
+        for day, budget_kg in found.carbon_budget_kg_by_day
+    ]
 
 
 def plan_run(run: PlanRun) -> Json:

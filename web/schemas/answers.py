@@ -7,7 +7,7 @@ from typing import Any
 from models.domain.job import Flexibility, JobStatus, Priority
 from models.domain.plan import NegotiationStatus, PlanMethod
 from models.domain.signal import Quality
-from web.schemas.fields import Shown, When
+from web.schemas.fields import Date, Shown, When
 
 
 class SegmentOut(Shown):
@@ -166,6 +166,15 @@ class JobList(Shown):
     next_cursor: str | None
 
 
+class CarbonDayOut(Shown):
+    """The carbon budget of a London day: planned carbon of all its work, and what a tonne more would be worth."""
+
+    date: Date
+    budget_kg: float
+    planned_kg: float | None
+    carbon_price_gbp_per_tonne: float | None
+
+
 class CertificateOut(Shown):
     """What is proven about a plan."""
 
@@ -182,6 +191,7 @@ class CertificateOut(Shown):
     seconds: float
     method: PlanMethod
     heuristic: bool
+    carbon_by_day: list[CarbonDayOut]
     notes: list[str]
 
 

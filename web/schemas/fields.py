@@ -171,6 +171,8 @@ QueryWhole = Annotated[int, BeforeValidator(_query_whole)]
 QueryFlag = Annotated[bool, BeforeValidator(_query_flag)]
 When = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 """A time in an answer: RFC 3339 in UTC."""
+Date = Annotated[str, WithJsonSchema({"type": "string", "format": "date"})]
+"""A London date in an answer."""
 
 
 def instant_field(says: str, **more: Any) -> Any:

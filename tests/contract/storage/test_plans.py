@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import time, timedelta
+from datetime import date, time, timedelta
 
 import pytest
 from sqlalchemy import select
@@ -293,8 +293,11 @@ def test_a_negotiation_reads_back_with_its_messages_and_snapshot(
 ) -> None:
     running = a_summary()
     certificate = Certificate(
-        1.5, 1.25, 0.25, 100 / 6, None, 1.5, 0.0, 3, 0.125, PlanMethod.GREEDY, notes=("a", "b")
-    )
+        1.5, 1.25, 0.25, 100 / 6, None, 1.5, 0.0, 3, 0.125, PlanMethod.GREEDY, notes=("a", "b"),
+        carbon_gbp_per_tonne_by_day=((date(2026, 11, 21), 0.1 + 0.2),),
+        carbon_budget_kg_by_day=((date(2026, 11, 21), 10.0), (date(2026, 11, 22), 10.0)),
+        carbon_kg_by_day=((date(2026, 11, 21), 9.5), (date(2026, 11, 22), 0.0)),
+    )  # fmt: skip
     finished = replace(
         running,
         status=NegotiationStatus.COMMITTED,

@@ -22,6 +22,7 @@ from agents.messages import (
 from agents.policy import Policy
 from agents.view import PolicyAgentView
 from models.domain.job import Job
+from models.domain.power_limit import PowerLimit
 from models.optimise.award import UNSERVED
 from models.optimise.options import JobOptions
 from models.optimise.table import PricedTable
@@ -208,3 +209,42 @@ def test_options_are_not_needed_to_be_honest() -> None:
     (answer,) = policy_agent.respond(view, (_proposal(),))
     assert isinstance(answer, PlanVetoed)
     assert answer.rule == "max_price"
+
+
+def test_the_power_of_a_half_hour_is_checked_against_the_limits_of_the_asset_itself() -> None:
+    # 40 kW in the third half-hour. A table that forgot the limit offers 100 kW there, the veto does not.
+    limit = PowerLimit(40.0, at_slot(2), at_slot(3))
+    limited = flat(assets=(an_asset(power_limits=(limit,)),))
+    forgetful = replace(flat(), assets=limited.assets)
+    job = a_job(minutes=30, power_kw=40.1)
+    assert isinstance(verdict([job], forgetful, [1]), PlanApproved)
+    rule, detail = veto([job], forgetful, [2])
+    assert rule == "power"
+    assert detail == "cluster-a exceeded by 0.100 kW in slot 2"
+    assert isinstance(verdict([a_job(minutes=30, power_kw=40.0)], limited, [2]), PlanApproved)
+
+
+def test_held_power_counts_towards_that_limit() -> None:
+    limit = PowerLimit(40.0, at_slot(2), at_slot(3))
+    table = replace(flat(), assets=(an_asset(power_limits=(limit,)),))
+    options, links = options_of([a_job(minutes=30, power_kw=20.0)], table, some_weights())
+    for held_kw, expected in ((20.0, PlanApproved), (20.1, PlanVetoed)):
+        held = {"cluster-a": np.full(6, held_kw)}
+        view = PolicyAgentView(
+        a_policy(), table, options=options, links=links, choice=(2,), held_kw=held
+    )
+        (answer,) = policy_agent.respond(view, (_proposal(),))
+        assert isinstance(answer, expected)
+
+
+def test_the_policy_says_what_a_transfer_takes_and_what_a_day_may_emit() -> None:
+    policy = a_policy(
+        transfer_kwh_per_gb=0.01, transfer_gbit_per_s=2.0, carbon_budget_kg_per_day=7.0
+    )
+    (told,) = policy_agent.respond(PolicyAgentView(policy, flat()), ())
+    assert isinstance(told, PolicyPublished)
+    assert told.transfer_kwh_per_gb == 0.01
+    assert told.transfer_gbit_per_s == 2.0
+    assert told.carbon_budget_kg_per_day == 7.0
+    weights = policy_agent.weights_of(policy)
+    assert (weights.transfer_kwh_per_gb, weights.transfer_gbit_per_s) == (0.01, 2.0)
