@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from models.domain.asset import Asset
+from models.domain.time import SLOT_HOURS
 from models.optimise.levels import levels_of
 from models.optimise.pattern import Pattern
 from models.optimise.pattern_options import PatternOptions
@@ -37,7 +38,14 @@ def obstacle(mine: PatternOptions, asset: Asset, start: int) -> Obstacle:
         start: Slot, within the job's window.
     """
     row = mine.table.index[asset.asset_id]
-    empty_kw = np.repeat(mine.table.limit_kw[:, None], mine.table.horizon.slots, axis=1)
+    ready = mine.ready(row)
+    if start < ready:
+        return Obstacle(
+            "transfer",
+            "comes too early: the job's data cannot be there by then",
+            {"wait_hours": (ready - mine.first_start) * SLOT_HOURS},
+        )
+    empty_kw = mine.table.limit_kw
     cap_g, cap_gbp = mine.job.carbon_cap_g_per_kwh, mine.job.max_price_gbp_per_kwh
     if cap_g is not None and (run := run_at(mine, row, start, empty_kw, NO_CARBON_CAP)) is not None:
         return _carbon_cap(run, cap_g)
@@ -56,7 +64,7 @@ def obstacle(mine: PatternOptions, asset: Asset, start: int) -> Obstacle:
         )
     endless_kw = np.full_like(empty_kw, mine.job.power_kw)
     if run_at(mine, row, start, endless_kw, uncapped) is not None:
-        limit = asset.room_kw
+        limit = float(mine.table.limit_kw[row, start])
         least = _least_kw(mine)
         return Obstacle(
             "power",
@@ -70,7 +78,7 @@ def obstacle(mine: PatternOptions, asset: Asset, start: int) -> Obstacle:
 
 
 def _carbon_cap(run: Pattern, cap: float) -> Obstacle:
-    mean = run.carbon_kg / run.energy_kwh * GRAMS_PER_KG
+    mean = run.carbon_kg / (run.energy_kwh + run.transfer_kwh) * GRAMS_PER_KG
     rest = f"is closed by the job's carbon cap: no run that begins then was found to average {cap:g} g/kWh or less"
     if math.isnan(mean):
         return Obstacle("carbon_cap", rest, {"carbon_cap_g_per_kwh": cap})
@@ -82,7 +90,7 @@ def _carbon_cap(run: Pattern, cap: float) -> Obstacle:
 
 
 def _price_cap(run: Pattern, cap: float) -> Obstacle:
-    mean = run.cost_gbp / run.energy_kwh
+    mean = run.cost_gbp / (run.energy_kwh + run.transfer_kwh)
     rest = f"is closed by the job's price cap: no run that begins then was found to average £{cap:g}/kWh or less"
     if math.isnan(mean):
         return Obstacle("max_price", rest, {"max_price_gbp_per_kwh": cap})

@@ -106,7 +106,7 @@ def priced(
     )
     span = slice(whole.index_of(horizon.start), whole.index_of(horizon.end))
     table = ground.table
-    room_kw = np.repeat(table.limit_kw[:, None], horizon.slots, axis=1)
+    room_kw = table.limit_kw[:, span].copy()
     for row, asset in enumerate(table.assets):
         if asset.asset_id in held:
             room_kw[row] -= held[asset.asset_id]
@@ -117,6 +117,7 @@ def priced(
         price_gbp_per_kwh=table.price_gbp_per_kwh[:, span],
         carbon_kg_per_kwh=table.carbon_kg_per_kwh[:, span],
         room_kw=np.maximum(room_kw, 0.0),
+        limit_kw=table.limit_kw[:, span],
     )
     known = ground.describer
     describer = replace(

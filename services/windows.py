@@ -134,8 +134,7 @@ def look_up(facing: Facing, row: int, start: int) -> int | None:
     mine, table = facing.options, facing.alone.table
     if isinstance(mine, JobOptions):
         return mine.find(row, start)
-    empty_kw = np.repeat(table.limit_kw[:, None], table.horizon.slots, axis=1)
-    for room_kw in (table.room_kw, empty_kw):
+    for room_kw in (table.room_kw, table.limit_kw):
         run = run_at(mine, row, start, room_kw)
         if run is not None:
             return mine.add(run)
@@ -158,8 +157,13 @@ def run_at(
         room_kw: Shape (assets, slots). [kW]
         changes: Fields of the job to change first.
     """
+    if start < mine.ready(row):
+        return None
     job = replace(mine.job, **changes) if changes else mine.job
-    lanes = lanes_of(job, mine.table, mine.weights, (row,), room_kw, first=start, end=mine.end)
+    there = Incumbent(mine.table.assets[row].asset_id, start)
+    lanes = lanes_of(
+        job, mine.table, mine.weights, (row,), room_kw, first=start, end=mine.end, sent_to=there
+    )
     return cheapest_from(job, lanes[0]) if lanes else None
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import RowMapping, case, delete, func, insert, select, union, update
 
-from models.domain.change import PlanChange
 from models.domain.asset import Asset
+from models.domain.change import PlanChange
 from models.domain.errors import NotFound, StalePlan
 from models.domain.job import JobStatus
 from models.domain.plan import NegotiationStatus, NegotiationSummary

@@ -23,6 +23,7 @@ from models.optimise.options import candidate_assets
 from models.optimise.pattern import FINISH_TOLERANCE, Lane, Pattern, reserve
 from models.optimise.table import TOLERANCE_KW, BoolArray, FloatArray, IntArray, PricedTable
 from models.optimise.terms import NONE_FITS, Closed, Hold, Incumbent, Weights
+from models.optimise.transfer import transfer_to
 
 
 @dataclass
@@ -147,6 +148,11 @@ class PatternOptions:
     def ranking(self) -> IntArray:
         """Return the runs, best first; all of them are open."""
         return self.open_ranking
+
+    def ready(self, row: int) -> int:
+        """Return the first slot in which the job could start on an asset, its data there."""
+        sent = transfer_to(self.job, self.table, row, self.weights, self.first_start, self.sent_to)
+        return sent.ready
 
     def objective_of(self, pick: int) -> float:
         """Return cost + κ·carbon + delay + churn of one run, known parts. [GBP]"""

@@ -22,8 +22,8 @@ from web.pages.cluster_form import (
 from web.pages.forms import AUTUMN_NOTE, sentence
 from web.pages.limit_form import LimitForm, limit_form, read_limit
 from web.views.cluster_views import cluster_view
-from web.views.scarce import scarce_views
 from web.views.limit_views import limit_key
+from web.views.scarce import scarce_views
 
 SLOTS_SHOWN = 96
 """Half-hours of use shown on each cluster."""

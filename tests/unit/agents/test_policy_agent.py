@@ -231,8 +231,8 @@ def test_held_power_counts_towards_that_limit() -> None:
     for held_kw, expected in ((20.0, PlanApproved), (20.1, PlanVetoed)):
         held = {"cluster-a": np.full(6, held_kw)}
         view = PolicyAgentView(
-        a_policy(), table, options=options, links=links, choice=(2,), held_kw=held
-    )
+            a_policy(), table, options=options, links=links, choice=(2,), held_kw=held
+        )
         (answer,) = policy_agent.respond(view, (_proposal(),))
         assert isinstance(answer, expected)
 
