@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
-from agents.describe import Describer, digest_of, savings_between, segments_of
+from agents.describe import Describer, digest_of, holders, savings_between, segments_of
 from agents.scheduler import negotiate
 from models.domain.job import Flexibility, Job
 from models.domain.plan import Award, Placement, Segment
@@ -21,6 +22,9 @@ from models.domain.signal import (
     ValueKind,
 )
 from models.domain.time import Horizon
+from models.optimise.assignment import Assignment, Links
+from models.optimise.choices import options_of as priced
+from models.optimise.terms import Hold
 from tests.support.fleet import NOON, a_job, an_asset
 from tests.support.planning import a_policy, a_situation, a_table, at_slot, options_of, some_weights
 from tests.support.stored import a_placement
@@ -143,6 +147,23 @@ def test_better_windows_that_others_hold_are_counted_with_who_holds_them() -> No
     # 5 kWh at £0.3 instead of £0.1.
     assert reason.better_by_gbp == pytest.approx(1.0)
     assert reason.held_by == ("a",)
+
+
+def test_a_job_holds_no_power_in_its_pauses() -> None:
+    # An hour in two half-hours, with a pause while it is dear.
+    table = a_table([0.1, 0.5, 0.5, 0.1], [0.0] * 4)
+    pausing = a_job(
+        "a", 60, flexibility=Flexibility.INTERRUPTIBLE, checkpoint_minutes=0.0, latest_finish=at_slot(4)
+    )  # fmt: skip
+    mine = priced(pausing, table, some_weights())
+    plan = Assignment([mine, priced(a_job("b"), table, some_weights())], Links.none(2), table.room_kw)  # fmt: skip
+    plan.place(0, mine.best_in(table.room_kw))
+
+    def named(first: int, stop: int) -> tuple[str, ...]:
+        return holders(plan, Hold(0, slice(first, stop), np.ones(stop - first), first, stop), 1, "local")  # fmt: skip
+
+    assert named(1, 3) == ()
+    assert named(2, 4) == named(0, 1) == ("a",)
 
 
 def test_other_owners_jobs_are_not_named() -> None:
