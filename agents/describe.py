@@ -76,7 +76,7 @@ class Describer:
             _known(mine.cost_of(pick)),
             _known(mine.carbon_of(pick)),
             mine.delay_of(pick),
-            mine.objective_of(pick),
+            mine.objective_of(pick) - mine.charge_of(pick),
             mine.transfer_of(pick),
         )
 

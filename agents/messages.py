@@ -6,7 +6,7 @@ Arrays travel as `SlotArray`: shape, digest and sum are always written; values o
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID, uuid5
 
@@ -111,6 +111,8 @@ class PolicyPublished(Message):
     """How fast they move. [Gbit/s]"""
     carbon_budget_kg_per_day: float | None = None
     """Most carbon of all work planned on a London day; None: no budget. [kg]"""
+    carbon_charges_gbp_per_kg: tuple[tuple[date, float], ...] = ()
+    """μ of London days whose budget is short, on top of the value of carbon. [GBP/kg]"""
     assumptions_id: str
 
 

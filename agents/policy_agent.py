@@ -86,6 +86,7 @@ def respond(view: PolicyAgentView, inbox: Sequence[Message]) -> tuple[Message, .
             transfer_kwh_per_gb=policy.transfer_kwh_per_gb,
             transfer_gbit_per_s=policy.transfer_gbit_per_s,
             carbon_budget_kg_per_day=policy.carbon_budget_kg_per_day,
+            carbon_charges_gbp_per_kg=tuple(sorted(view.carbon_charges.items())),
             assumptions_id=policy.assumptions_id,
         ),
     )

@@ -107,6 +107,8 @@ class PolicyAgentView:
     choice: tuple[int, ...] = ()
     held_kw: Mapping[str, FloatArray] = field(default_factory=dict)
     """IT power that work outside the plan holds per asset, shape (slots,). [kW]"""
+    carbon_charges: Mapping[date, float] = field(default_factory=dict)
+    """μ of London days whose carbon budget is short. [GBP/kg]"""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
-"""Carbon by London day: what options and frozen work put on each day of a fleet's carbon budget.
+"""Carbon by London day: what plans and frozen work put on each day of a fleet's carbon budget.
 
 Every half-hour counts on the London day it lies in, so that a run over midnight counts on both; a part-used last
 half-hour counts by its minutes; moving a job's data counts on the days of the run, in proportion. A half-hour whose
-carbon is unknown counts 0, and `has_unknown_carbon` says where.
+carbon is unknown counts 0.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from datetime import date
 import numpy as np
 
 from models.domain.time import SLOT_HOURS, Horizon, london_date
+from models.optimise.assignment import UNSERVED, Assignment, Options
 from models.optimise.options import JobOptions
-from models.optimise.table import BoolArray, FloatArray, IntArray, PricedTable, window_sums
+from models.optimise.table import FloatArray, IntArray, PricedTable, window_sums
 
 
 @dataclass(frozen=True)
@@ -68,15 +69,32 @@ def london_days(horizon: Horizon) -> Days:
     return Days(tuple(distinct), np.array([place[day] for day in dates], dtype=np.int64))
 
 
-def carbon_by_day(options: JobOptions, table: PricedTable, days: Days | None = None) -> FloatArray:
-    """Return what each option emits on each London day, shape (options, days). [kg]
+def planned_by_day(plan: Assignment, table: PricedTable, days: Days) -> FloatArray:
+    """Return what the jobs of a plan emit on each London day, shape (days,). [kg]"""
+    per_slot = np.zeros(table.horizon.slots)
+    for k, pick in enumerate(plan.choice):
+        if pick != UNSERVED:
+            slots, kg = kg_by_slot(plan.options[k], int(pick), table)
+            per_slot[slots] += kg
+    return days.totals(per_slot)
 
-    Args:
-        options: Of one job on this table.
-        table: Priced half-hours.
-        days: `london_days(table.horizon)`, where it is known already.
-    """
-    days = days or london_days(table.horizon)
+
+def kg_by_slot(options: Options, pick: int, table: PricedTable) -> tuple[IntArray, FloatArray]:
+    """Return the half-hours that an option uses and what it emits in each, its transfer in proportion. [kg]"""
+    hold = options.hold(pick)
+    if isinstance(options, JobOptions):
+        energy = np.asarray(options.job.slot_energy_kwh(), dtype=np.float64)
+    else:
+        run = options.pool[pick]
+        energy = run.power_kw * run.share * SLOT_HOURS
+    energy = energy * table.assets[hold.row].pue
+    moved = _with_transfer(float(energy.sum()), options.transfer_of(pick))
+    kg: FloatArray = energy * moved * np.nan_to_num(table.carbon_kg_per_kwh[hold.row, hold.slots])
+    return hold.slots, kg
+
+
+def carbon_by_day(options: JobOptions, table: PricedTable, days: Days) -> FloatArray:
+    """Return what each option emits on each London day, shape (options, days). [kg]"""
     found = np.zeros((options.count, len(days.dates)))
     energy = np.asarray(options.job.slot_energy_kwh(), dtype=np.float64)
     for row in options.candidate_rows:
@@ -87,18 +105,12 @@ def carbon_by_day(options: JobOptions, table: PricedTable, days: Days | None = N
         span = slice(first, int(options.start[here].max()) + options.slots)
         carbon = np.nan_to_num(table.carbon_kg_per_kwh[row, span])
         at_meter = energy * table.assets[row].pue
-        moved = _with_transfer(at_meter.sum(), float(options.transfer_kwh[here[0]]))
+        moved = _with_transfer(float(at_meter.sum()), float(options.transfer_kwh[here[0]]))
         offset = options.start[here] - first
         for day in np.unique(days.of_slot[span]):
             that_day = np.where(days.of_slot[span] == day, carbon, 0.0)
             found[here, day] = window_sums(that_day, at_meter)[offset] * moved
     return found
-
-
-def has_unknown_carbon(options: JobOptions) -> BoolArray:
-    """Return which options use a half-hour whose carbon is unknown, and so count too little. Shape (options,)."""
-    answer: BoolArray = np.isnan(options.carbon_kg)
-    return answer
 
 
 def committed_by_day(

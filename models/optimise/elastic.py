@@ -100,6 +100,7 @@ class _Task:
             self.lane,
             price_gbp_per_kwh=self.rates[n],
             kappa_gbp_per_kg=0.0,
+            charge_gbp_per_kwh=None,
             carbon_kg_per_kwh=np.zeros(self.lane.slots),
             shadow_gbp_per_kwh=np.zeros(self.lane.slots),
             delay_gbp_per_hour=0.0,

@@ -109,6 +109,9 @@ def lanes_of(
                 kappa_gbp_per_kg=weights.kappa_gbp_per_kg,
                 arrived=arrived,
                 delay_gbp_per_hour=delay_rate_gbp_per_hour(job, energy_kwh, weights),
+                charge_gbp_per_kwh=None
+                if table.charge_gbp_per_kwh is None
+                else table.charge_gbp_per_kwh[row, span],
                 transfer_share=share,
             )
         )

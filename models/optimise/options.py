@@ -62,7 +62,8 @@ class JobOptions:
         carbon_kg: Of run and transfer. [kg]
         tier: 0 both signals known, 1 one known, 2 none; a lower tier is always preferred.
         closed: Why the job itself cannot take the option (`Closed`), 0 where it can.
-        objective_gbp: cost + κ·carbon + delay + churn, known parts. [GBP]
+        charge_gbp: μ·carbon of days whose carbon budget is short; makes one choose, is never paid. [GBP]
+        objective_gbp: cost + κ·carbon + delay + churn + charge, known parts. [GBP]
         rank_gbp: What plans compare options by, see `ranking.py`. [GBP]
         ranking: Option indices, best first: tier, objective, start, region, asset id; the run on arrival before all
             where waiting does not pay.
@@ -80,6 +81,7 @@ class JobOptions:
     carbon_kg: FloatArray
     delay_gbp: FloatArray
     churn_gbp: FloatArray
+    charge_gbp: FloatArray
     objective_gbp: FloatArray
     rank_gbp: FloatArray
     tier: IntArray
@@ -138,7 +140,7 @@ class JobOptions:
         return float(ranked.min()) if ranked.size else float("inf")
 
     def objective_of(self, pick: int) -> float:
-        """Return cost + κ·carbon + delay + churn of one option, known parts. [GBP]"""
+        """Return cost + κ·carbon + delay + churn + charge of one option, known parts. [GBP]"""
         return float(self.objective_gbp[pick])
 
     def rank_of(self, pick: int) -> float:
@@ -164,6 +166,10 @@ class JobOptions:
     def churn_of(self, pick: int) -> float:
         """Return the price of leaving the award held now for this option. [GBP]"""
         return float(self.churn_gbp[pick])
+
+    def charge_of(self, pick: int) -> float:
+        """Return the part of the objective that is charged for short carbon budgets. [GBP]"""
+        return float(self.charge_gbp[pick])
 
     def delay_of(self, pick: int) -> float:
         """Return the price of waiting of one option. [GBP]"""
@@ -372,6 +378,7 @@ def build_options(
         carbon_kg=found.carbon,
         delay_gbp=found.delay,
         churn_gbp=found.churn,
+        charge_gbp=found.charge,
         objective_gbp=ranked.objective,
         rank_gbp=ranked.rank,
         tier=ranked.tier,

@@ -38,6 +38,7 @@ class Lane:
         kappa_gbp_per_kg: Value of carbon. [GBP/kg]
         arrived: Finish of the run on arrival, counted as `end`. [half-hours]
         delay_gbp_per_hour: Price of one hour of waiting. [GBP/h]
+        charge_gbp_per_kwh: μ·carbon of days whose carbon budget is short; None: none is. [GBP/kWh at the meter]
         transfer_share: Energy of moving the data over the energy of a run at full power without breaks.
     """
 
@@ -52,6 +53,7 @@ class Lane:
     kappa_gbp_per_kg: float
     arrived: float
     delay_gbp_per_hour: float
+    charge_gbp_per_kwh: FloatArray | None = None
     transfer_share: float = 0.0
 
     @property
@@ -68,11 +70,11 @@ class Lane:
 
     @property
     def worth_gbp_per_kwh(self) -> FloatArray:
-        """Return price + κ·carbon of each half-hour, unknown parts as 0. [GBP/kWh at the meter]"""
+        """Return price + κ·carbon + charge of each half-hour, unknown parts as 0. [GBP/kWh at the meter]"""
         answer: FloatArray = np.nan_to_num(
             self.price_gbp_per_kwh
         ) + self.kappa_gbp_per_kg * np.nan_to_num(self.carbon_kg_per_kwh)
-        return answer
+        return answer if self.charge_gbp_per_kwh is None else answer + self.charge_gbp_per_kwh
 
     def delay_gbp(self, finish: FloatArray) -> FloatArray:
         """Return the price of finishing then.
@@ -105,7 +107,8 @@ class Pattern:
         cost_gbp: NaN where a used half-hour has no price. [GBP]
         carbon_kg: NaN where a used half-hour has no carbon. [kg]
         delay_gbp: Price of waiting against the run on arrival. [GBP]
-        objective_gbp: cost + κ·carbon + delay, known parts. [GBP]
+        charge_gbp: μ·carbon of days whose carbon budget is short. [GBP]
+        objective_gbp: cost + κ·carbon + delay + charge, known parts. [GBP]
         scarcity_gbp: Σ λ · reserved kW · 0.5 h; no part of the objective. [GBP]
         chunks: Stretches without a break in between.
         finish: Counted from the start of the horizon. [half-hours]
@@ -121,6 +124,7 @@ class Pattern:
     cost_gbp: float
     carbon_kg: float
     delay_gbp: float
+    charge_gbp: float
     objective_gbp: float
     scarcity_gbp: float
     chunks: int
@@ -188,6 +192,8 @@ def bill(
     delay = float(lane.delay_gbp(np.array(finish)))
     drawn = float(energy.sum())
     own = drawn / (1.0 + lane.transfer_share)
+    charged = lane.charge_gbp_per_kwh
+    charge = 0.0 if charged is None else float(energy @ charged[offset])
     known = float(np.nansum(cost)) + lane.kappa_gbp_per_kg * float(np.nansum(carbon))
     return Pattern(
         row=lane.row,
@@ -199,7 +205,8 @@ def bill(
         cost_gbp=float(cost.sum()),
         carbon_kg=float(carbon.sum()),
         delay_gbp=delay,
-        objective_gbp=known + delay,
+        charge_gbp=charge,
+        objective_gbp=known + delay + charge,
         scarcity_gbp=float(lane.shadow_gbp_per_kwh[offset] @ power_kw) * SLOT_HOURS,
         chunks=1 + int((np.diff(offset) > 1).sum()),
         finish=finish,

@@ -119,7 +119,7 @@ class PatternOptions:
 
     @property
     def objective_gbp(self) -> FloatArray:
-        """Return cost + κ·carbon + delay + churn, known parts. [GBP]"""
+        """Return cost + κ·carbon + delay + churn + charge, known parts. [GBP]"""
         return np.array(self._objectives, dtype=np.float64)
 
     @property
@@ -155,7 +155,7 @@ class PatternOptions:
         return sent.ready
 
     def objective_of(self, pick: int) -> float:
-        """Return cost + κ·carbon + delay + churn of one run, known parts. [GBP]"""
+        """Return cost + κ·carbon + delay + churn + charge of one run, known parts. [GBP]"""
         return self._objectives[pick]
 
     def rank_of(self, pick: int) -> float:
@@ -181,6 +181,10 @@ class PatternOptions:
     def churn_of(self, pick: int) -> float:
         """Return the price of leaving the run held now for this one. [GBP]"""
         return self._churn(self.pool[pick])
+
+    def charge_of(self, pick: int) -> float:
+        """Return the part of the objective that is charged for short carbon budgets. [GBP]"""
+        return self.pool[pick].charge_gbp
 
     def delay_of(self, pick: int) -> float:
         """Return the price of waiting of one run. [GBP]"""

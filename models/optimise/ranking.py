@@ -83,7 +83,7 @@ def _places(table: PricedTable) -> IntArray:
 
 
 def baseline_objective(job: Job, table: PricedTable, kappa_gbp_per_kg: float) -> float:
-    """Return cost + κ·carbon of the run on arrival; NaN where it is not known or there is none. [GBP]"""
+    """Return cost + κ·carbon + charge of the run on arrival; NaN where it is not known or there is none. [GBP]"""
     row = table.index.get(job.asset_id)
     if row is None or job.baseline_start is None:
         return float("nan")
@@ -94,7 +94,9 @@ def baseline_objective(job: Job, table: PricedTable, kappa_gbp_per_kg: float) ->
     energy = np.asarray(job.slot_energy_kwh()) * table.assets[row].pue
     cost = float(table.price_gbp_per_kwh[row, span] @ energy)
     carbon = float(table.carbon_kg_per_kwh[row, span] @ energy)
-    return cost + kappa_gbp_per_kg * carbon
+    charged = table.charge_gbp_per_kwh
+    charge = 0.0 if charged is None else float(charged[row, span] @ energy)
+    return cost + kappa_gbp_per_kg * carbon + charge
 
 
 def waiting_pays(

@@ -36,6 +36,8 @@ class PricedTable:
         carbon_kg_per_kwh: Shape (assets, slots). [kg/kWh at the meter]
         room_kw: IT power left for work that can still be placed, shape (assets, slots). [kW]
         limit_kw: IT power for jobs before any are placed, shape (assets, slots). [kW]
+        carbon_charge_gbp_per_kg: μ, what carbon costs beyond its value because a day's budget is short of it, shape
+            (slots,); None: no budget is. [GBP/kg]
     """
 
     horizon: Horizon
@@ -45,6 +47,15 @@ class PricedTable:
     carbon_kg_per_kwh: FloatArray
     room_kw: FloatArray
     limit_kw: FloatArray
+    carbon_charge_gbp_per_kg: FloatArray | None = None
+
+    @cached_property
+    def charge_gbp_per_kwh(self) -> FloatArray | None:
+        """Return μ·carbon, unknown carbon as 0, shape (assets, slots); None where no budget is short. [GBP/kWh]"""
+        if self.carbon_charge_gbp_per_kg is None:
+            return None
+        answer: FloatArray = np.nan_to_num(self.carbon_kg_per_kwh) * self.carbon_charge_gbp_per_kg
+        return answer
 
     @cached_property
     def index(self) -> dict[str, int]:

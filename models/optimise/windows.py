@@ -37,6 +37,7 @@ class Windows:
         carbon: Of run and transfer. [kg]
         delay: Price of waiting against the run on arrival. [GBP]
         churn: Price of moving away from the award held now. [GBP]
+        charge: μ·carbon of days whose carbon budget is short. [GBP]
         closed: Why the job itself cannot take the window (`Closed`), 0 where it can.
     """
 
@@ -48,6 +49,7 @@ class Windows:
     carbon: FloatArray
     delay: FloatArray
     churn: FloatArray
+    charge: FloatArray
     closed: IntArray
 
     @property
@@ -56,12 +58,13 @@ class Windows:
         return np.isnan(self.cost).astype(np.int64) + np.isnan(self.carbon).astype(np.int64)
 
     def objective(self, kappa_gbp_per_kg: float) -> FloatArray:
-        """Return cost + κ·carbon + delay + churn, known parts. [GBP]"""
+        """Return cost + κ·carbon + delay + churn + charge, known parts. [GBP]"""
         answer: FloatArray = (
             np.nan_to_num(self.cost)
             + kappa_gbp_per_kg * np.nan_to_num(self.carbon)
             + self.delay
             + self.churn
+            + self.charge
         )
         return answer
 
@@ -116,6 +119,9 @@ def windows_on(
         carbon=carbon * moved,
         delay=np.maximum(waited_h, 0.0) * delay_rate_gbp_per_hour(job, total, weights),
         churn=churn,
+        charge=np.zeros(starts.size)
+        if table.charge_gbp_per_kwh is None
+        else window_sums(table.charge_gbp_per_kwh[row, span], energy) * moved,
         closed=np.where(
             starts < sent.ready,
             Closed.TRANSFER,
@@ -128,7 +134,7 @@ def joined(parts: Sequence[Windows]) -> Windows:
     """Return the windows of several assets as one."""
     if not parts:
         blank, none = np.empty(0), np.empty(0, dtype=np.int64)
-        return Windows(none, none, blank, blank, blank, blank, blank, blank, none)
+        return Windows(none, none, blank, blank, blank, blank, blank, blank, blank, none)
     if len(parts) == 1:
         return parts[0]
     return Windows(

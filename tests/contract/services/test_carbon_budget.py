@@ -9,8 +9,8 @@ from uuid import UUID
 import pytest
 
 from agents.carbon_budget import committed_kg
+from agents.ground import first_open_slot, held_power
 from agents.policy import Policy
-from agents.scheduler import first_open_slot, held_power
 from models.domain.time import SLOT
 from models.optimise.budget import london_days
 from models.optimise.table import price_table

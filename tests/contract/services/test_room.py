@@ -14,7 +14,7 @@ import pytest
 
 from agents import policy_agent
 from agents.describe import Describer
-from agents.scheduler import first_open_slot
+from agents.ground import first_open_slot
 from agents.view import Situation
 from models.domain.asset import Asset
 from models.domain.job import Job

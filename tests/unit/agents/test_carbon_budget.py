@@ -1,16 +1,22 @@
-"""What work outside a negotiation takes of each day's budget."""
+"""A carbon budget of each London day: what other work takes of it, and plans that keep it."""
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+import itertools
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from agents.carbon_budget import committed_kg
-from agents.view import Held
+from agents.scheduler import negotiate
+from agents.view import Held, Outcome
+from models.domain.job import Flexibility
 from models.optimise.budget import london_days
-from tests.support.fleet import NOON
-from tests.support.planning import a_situation, a_table, at_slot
+from tests.support.fleet import NOON, a_job, an_asset
+from tests.support.planning import a_policy, a_situation, a_table, at_slot
 
 
 def test_frozen_work_and_work_that_has_run_are_added_by_day() -> None:
@@ -26,3 +32,115 @@ def test_frozen_work_and_work_that_has_run_are_added_by_day() -> None:
     assert committed_kg(situation, table, days) == pytest.approx([3.0 + 1.2, 1.8])
     assert committed_kg(a_situation([], price, carbon), table, days).tolist() == [0.0, 0.0]
     assert table.horizon.start == NOON
+
+
+# --- plans within a budget ------------------------------------------------------------------------
+
+EVE = datetime(2026, 11, 21, 22, tzinfo=UTC)
+"""Two hours before a London midnight in winter, twenty half-hours after noon: four are Saturday, four Sunday."""
+
+CHEAP_FIRST = [0.10] * 4 + [0.15] * 4
+
+
+def planned(
+    jobs: int, budget_kg: float | None, *, carbon: list[float] | None = None, **changes: Any
+) -> Outcome:
+    """Plan jobs of 10 kWh at 10 kW on one large cluster, each free to run on either day."""
+    each = {
+        "minutes": 60.0, "power_kw": 10.0, "earliest_start": EVE, "accepted_at": EVE, "baseline_start": EVE,
+        "latest_finish": EVE + timedelta(hours=4), "min_saving_percent": 0.0, **changes,
+    }  # fmt: skip
+    policy = a_policy(kappa_gbp_per_kg=0.0, carbon_budget_kg_per_day=budget_kg)
+    situation = a_situation(
+        [a_job(f"job-{n}", **each) for n in range(jobs)],
+        [1.0] * 20 + CHEAP_FIRST,
+        [100.0] * 20 + (carbon or [100.0] * 8),
+        (an_asset(max_power_kw=100.0),),
+        policy=policy,
+    )
+    return negotiate(situation)
+
+
+def on_saturday(outcome: Outcome) -> int:
+    midnight = EVE + timedelta(hours=2)
+    return sum(award.placement.end <= midnight for award in outcome.awards)
+
+
+def test_without_a_budget_the_cheap_day_takes_all() -> None:
+    outcome = planned(4, None)
+    assert on_saturday(outcome) == 4
+    assert outcome.certificate.carbon_kg_by_day == ()
+
+
+def test_a_budget_moves_just_as_many_jobs_as_it_must() -> None:
+    # Each emits 1 kg and costs £1.00 on Saturday, £1.50 on Sunday and £1.25 across midnight, half on each day. 2.5 kg a
+    # day leave room for one on Saturday and three across midnight: £4.75, the least for 1.5 kg moved at £0.50 each.
+    outcome = planned(4, 2.5)
+    proof = outcome.certificate
+    assert on_saturday(outcome) == 1
+    assert [kg for _, kg in proof.carbon_kg_by_day] == pytest.approx([2.5, 1.5])
+    assert [kg for _, kg in proof.carbon_budget_kg_by_day] == [2.5, 2.5]
+    assert proof.objective_gbp == pytest.approx(4.75)
+    assert 4.4 < proof.lower_bound_gbp <= 4.75 + 1e-6
+    # A tonne more on Saturday is worth the £500 it would save, found by halving.
+    assert dict(proof.carbon_gbp_per_tonne_by_day)[EVE.date()] == pytest.approx(500.0, rel=0.4)
+    paid = [award.placement.objective_gbp or 0.0 for award in outcome.awards]
+    assert sum(paid) == pytest.approx(4.75)
+
+
+def test_a_budget_too_small_for_the_work_is_exceeded_as_little_as_possible_and_told() -> None:
+    # Four jobs of 1 kg cannot be had for 1 kg a day: nobody is left out, and 2 kg too much are told.
+    outcome = planned(4, 1.0)
+    assert len(outcome.awards) == 4
+    proof = outcome.certificate
+    assert sum(kg for _, kg in proof.carbon_kg_by_day) == pytest.approx(4.0)
+    assert any("carbon budget of 2026-11-21 is exceeded" in note for note in proof.notes)
+    # What is proven then is the bound without a budget: four jobs at £1.
+    assert proof.lower_bound_gbp == pytest.approx(4.0)
+
+
+def test_a_budget_that_is_kept_anyway_changes_nothing() -> None:
+    free, bound = planned(4, None), planned(4, 50.0)
+    assert [a.placement.start for a in free.awards] == [a.placement.start for a in bound.awards]
+    assert [mu for _, mu in bound.certificate.carbon_gbp_per_tonne_by_day] == [0.0, 0.0]
+
+
+def test_jobs_that_pause_keep_a_budget_too() -> None:
+    # The clean half-hours lie apart; without them Saturday would emit 4 kg.
+    outcome = planned(
+        4, 2.5, flexibility=Flexibility.INTERRUPTIBLE, max_chunks=2, checkpoint_minutes=0.0
+    )
+    by_day = dict(outcome.certificate.carbon_kg_by_day)
+    assert max(by_day.values()) <= 2.5 + 1e-6
+    assert sum(by_day.values()) == pytest.approx(4.0)
+
+
+@settings(max_examples=20)
+@given(
+    st.lists(st.sampled_from((50.0, 100.0, 200.0)), min_size=8, max_size=8),
+    st.integers(1, 4),
+    st.floats(0.4, 6.0),
+)
+def test_a_plan_under_a_budget_is_never_below_its_bound_and_keeps_it_where_brute_force_can(
+    carbon: list[float], jobs: int, budget_kg: float
+) -> None:
+    outcome = planned(jobs, budget_kg, carbon=carbon)
+    proof = outcome.certificate
+    starts = range(7)
+    kg = [5.0 * (carbon[s] + carbon[s + 1]) / 1000.0 for s in starts]
+    gbp = [5.0 * (CHEAP_FIRST[s] + CHEAP_FIRST[s + 1]) for s in starts]
+    first = [5.0 * sum(carbon[t] for t in (s, s + 1) if t < 4) / 1000.0 for s in starts]
+    best = min(
+        (
+            sum(gbp[s] for s in picks)
+            for picks in itertools.combinations_with_replacement(starts, jobs)
+            if sum(first[s] for s in picks) <= budget_kg + 1e-9
+            and sum(kg[s] - first[s] for s in picks) <= budget_kg + 1e-9
+        ),
+        default=None,
+    )
+    kept = max(kg for _, kg in proof.carbon_kg_by_day) <= budget_kg * (1 + 1e-5) + 1e-6
+    assert proof.lower_bound_gbp <= proof.objective_gbp + 1e-9
+    if kept:
+        assert best is not None
+        assert proof.lower_bound_gbp - 1e-6 <= best <= proof.objective_gbp + 1e-6

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents import job_agent, scheduler
+from agents import attempt, job_agent
 from agents.describe import Describer
 from agents.faults import JobFault, PolicyVeto
 from agents.messages import (
@@ -271,7 +271,7 @@ def test_a_plan_that_breaks_a_limit_is_vetoed_and_never_comes_out(
             plan.place(k, 1)
         return plan
 
-    monkeypatch.setattr(scheduler, "award", careless)
+    monkeypatch.setattr(attempt, "award", careless)
     with pytest.raises(PolicyVeto, match=r"power: cluster-a exceeded by 10\.000 kW in slot 1"):
         negotiate(two_jobs())
 

@@ -13,7 +13,7 @@ from models.optimise.budget import (
     FixedRun,
     carbon_by_day,
     committed_by_day,
-    has_unknown_carbon,
+    kg_by_slot,
     london_days,
 )
 from models.optimise.options import build_options
@@ -59,10 +59,9 @@ def test_a_run_over_midnight_counts_on_both_days_and_the_last_half_hour_by_its_m
     #   start 00:00: nothing before, 5 × 0.4 + 5 × 0.8 + 2.5 × 1.0 = 8.5 kg after
     table = a_table([0.1] * 5, [100.0, 200.0, 400.0, 800.0, 1000.0], start=EVE)
     options = build_options(a_night_job(), table, some_weights())
-    found = carbon_by_day(options, table)
+    found = carbon_by_day(options, table, london_days(table.horizon))
     assert found == pytest.approx(np.array([[1.5, 1.0], [1.0, 4.0], [0.0, 8.5]]))
     assert found.sum(axis=1) == pytest.approx(options.carbon_kg)
-    assert not has_unknown_carbon(options).any()
 
 
 def test_an_option_elsewhere_counts_its_site_and_its_transfer_on_the_days_of_the_run() -> None:
@@ -75,16 +74,19 @@ def test_an_option_elsewhere_counts_its_site_and_its_transfer_on_the_days_of_the
     options = build_options(job, table, some_weights(transfer_kwh_per_gb=0.1))
     away = options.find(1, 0)
     assert away is not None
-    found = carbon_by_day(options, table)[away]
+    found = carbon_by_day(options, table, london_days(table.horizon))[away]
     assert found == pytest.approx([2.05, 2.05])
+    slots, kg = kg_by_slot(options, away, table)
+    assert slots.tolist() == [0, 1, 2]
+    assert kg == pytest.approx([1.025, 1.025, 2.05])
     assert found.sum() == pytest.approx(options.carbon_kg[away])
 
 
-def test_unknown_carbon_counts_nothing_and_is_told() -> None:
+def test_unknown_carbon_counts_nothing() -> None:
     table = a_table([0.1] * 4, [100.0, float("nan"), 400.0, 400.0], start=EVE)
     options = build_options(a_night_job(60.0), table, some_weights())
-    assert carbon_by_day(options, table) == pytest.approx(np.array([[0.5, 0.0], [0.0, 2.0], [0.0, 4.0]]))  # fmt: skip
-    assert has_unknown_carbon(options).tolist() == [True, True, False]
+    found = carbon_by_day(options, table, london_days(table.horizon))
+    assert found == pytest.approx(np.array([[0.5, 0.0], [0.0, 2.0], [0.0, 4.0]]))
 
 
 def test_frozen_work_counts_what_lies_within_the_horizon() -> None:

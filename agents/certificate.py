@@ -1,0 +1,154 @@
+"""What may be claimed of a plan, and what must be said beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+
+from agents.carbon_budget import CarbonBudget
+from agents.ground import held_power
+from agents.view import Situation
+from models.domain.plan import Certificate, PlanMethod, Refusal
+from models.domain.signal import FloatArray
+from models.optimise.assignment import UNSERVED, Assignment
+from models.optimise.fleet_solve import EXACT_GAP
+from models.optimise.ladder import Best
+from models.optimise.table import TOLERANCE_KW, PricedTable
+
+KG_PER_TONNE = 1000.0
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What is proven of a plan whose true objective leaves charges out.
+
+    Attributes:
+        bound_gbp: No plan that keeps the budgets has a lower objective. [GBP]
+        served_gbp: The least that serving just the served jobs costs; None: not known. [GBP]
+        rounds: Price rounds held for it.
+        carbon_kg: What each day of the budget emits, shape (days,). [kg]
+        charge_gbp_per_kg: μ of each such day, as it proves the bound. [GBP/kg]
+    """
+
+    bound_gbp: float
+    served_gbp: float | None
+    rounds: int
+    carbon_kg: FloatArray | None = None
+    charge_gbp_per_kg: FloatArray | None = None
+
+
+def charged_gbp(plan: Assignment) -> float:
+    """Return the part of a plan's objective that is charged for short carbon budgets and never paid. [GBP]"""
+    return sum(
+        plan.options[k].charge_of(int(pick))
+        for k, pick in enumerate(plan.choice)
+        if pick != UNSERVED
+    )
+
+
+def notes_on(plan: Assignment, before: Sequence[Refusal]) -> list[str]:
+    """Return what must be said beside a plan's bound, a sentence each."""
+    notes = []
+    waits = [
+        k
+        for k, mine in enumerate(plan.options)
+        if mine.runs_on_arrival and plan.choice[k] != UNSERVED
+    ]
+    given_up = sum(max(0.0, plan.job_gbp(k) - plan.options[k].lower_bound_gbp) for k in waits)
+    if given_up > 0.0:
+        notes.append(
+            f"{len(waits)} jobs run on arrival by their own or the policy's rule, although waiting could save "
+            f"£{given_up:.4f} together; the bound does not know that rule"
+        )
+    if before:
+        notes.append(f"{len(before)} refused before planning stand outside objective and bound")
+    if plan.is_cut_short:
+        notes.append("the search for room for unserved jobs stopped at its limit")
+    return notes
+
+
+def breaches(situation: Situation, table: PricedTable) -> list[str]:
+    """Return one sentence per asset whose held work alone exceeds its limit; nothing is planned around it."""
+    held = held_power(situation)
+    present = slice(max(0, table.first_open - 1), None)
+    notes = []
+    for row, asset in enumerate(table.assets):
+        if asset.asset_id not in held:
+            continue
+        over = float((held[asset.asset_id] - table.limit_kw[row])[present].max(initial=0.0))
+        if over > TOLERANCE_KW:
+            notes.append(f"frozen work exceeds the limit of {asset.asset_id} by {over:g} kW")
+    return notes
+
+
+def short_budgets(budget: CarbonBudget | None, proof: Proof) -> list[str]:
+    """Return one sentence per London day whose carbon budget is exceeded."""
+    if budget is None or proof.carbon_kg is None:
+        return []
+    over = budget.excess_kg(proof.carbon_kg)
+    return [
+        f"the carbon budget of {day} is exceeded by {over[n]:.3g} kg: no plan found serves the same jobs and keeps it"
+        for n, day in enumerate(budget.days.dates)
+        if over[n] > 0.0
+    ]
+
+
+def certificate(
+    plan: Assignment,
+    best: Best,
+    proof: Proof,
+    budget: CarbonBudget | None,
+    seconds: float,
+    notes: Sequence[str],
+) -> Certificate:
+    """Return what is proven. Jobs refused before planning stand outside objective and bound and are noted."""
+    served = [k for k in range(len(plan.options)) if plan.choice[k] != UNSERVED]
+    waiting = [k for k in range(len(plan.options)) if plan.choice[k] == UNSERVED]
+    served_gbp = sum(plan.job_gbp(k) for k in served) - charged_gbp(plan)
+    unserved_gbp = sum(plan.job_gbp(k) for k in waiting)
+    objective = served_gbp + unserved_gbp
+    bound = min(proof.bound_gbp, objective)
+    gap = objective - bound
+    is_proven = gap <= EXACT_GAP * max(abs(objective), 0.01)
+    return Certificate(
+        objective_gbp=objective,
+        lower_bound_gbp=bound,
+        gap_gbp=gap,
+        gap_percent=None if waiting else gap / max(abs(objective), 0.01) * 100,
+        gap_served_percent=_served_percent(served_gbp, proof.served_gbp) if served else 0.0,
+        served_gbp=served_gbp,
+        unserved_gbp=unserved_gbp,
+        rounds=proof.rounds,
+        seconds=seconds,
+        method=PlanMethod.EXACT if is_proven else best.method,
+        heuristic=(best.is_heuristic or plan.is_cut_short) and not is_proven,
+        delay_gbp=sum(plan.options[k].delay_of(int(plan.choice[k])) for k in served),
+        churn_gbp=sum(plan.options[k].churn_of(int(plan.choice[k])) for k in served),
+        notes=tuple(notes),
+        **_carbon_by_day(budget, proof),
+    )
+
+
+def _served_percent(served_gbp: float, bound_gbp: float | None) -> float | None:
+    if bound_gbp is None:
+        return None
+    return max(0.0, served_gbp - bound_gbp) / max(abs(served_gbp), 0.01) * 100
+
+
+def _carbon_by_day(
+    budget: CarbonBudget | None, proof: Proof
+) -> dict[str, tuple[tuple[date, float], ...]]:
+    if budget is None or proof.carbon_kg is None:
+        return {}
+    dates = budget.days.dates
+    charge = np.zeros(len(dates)) if proof.charge_gbp_per_kg is None else proof.charge_gbp_per_kg
+    return {
+        "carbon_budget_kg_by_day": tuple((day, budget.limit_kg) for day in dates),
+        "carbon_kg_by_day": tuple(zip(dates, proof.carbon_kg.tolist(), strict=True)),
+        "carbon_gbp_per_tonne_by_day": tuple(
+            zip(dates, (charge * KG_PER_TONNE).tolist(), strict=True)
+        ),
+    }
