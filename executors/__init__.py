@@ -1,1 +1,1 @@
-"""Executors: what hands planned work to a cluster. None is here yet: the program plans and people or schedulers run."""
+"""Adapters that start work: Slurm, this machine, a signed webhook, and one that only notes what it would do."""

@@ -235,6 +235,29 @@ class DecisionHeadRow(Base):
     flushed_seq: Mapped[int]
 
 
+class HandOverRow(Base):
+    """One attempt to run one job on an executor."""
+
+    __tablename__ = "hand_overs"
+    hand_over_id: Mapped[str] = mapped_column(primary_key=True)
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.job_id"))
+    attempt: Mapped[int]
+    executor: Mapped[str] = mapped_column(String(32))
+    is_open: Mapped[bool]
+    """Whether there is something left to do."""
+    stage: Mapped[str] = mapped_column(String(16))
+    state: Mapped[str | None] = mapped_column(String(16))
+    created_at: Mapped[datetime]
+    version: Mapped[int]
+    body: Mapped[str]
+    """The `HandOver` as JSON."""
+
+    __table_args__ = (
+        Index(None, "job_id", "attempt", unique=True),
+        Index(None, "is_open", "created_at"),
+    )
+
+
 class IdempotencyRow(Base):
     """An idempotency key in use or answered."""
 

@@ -10,6 +10,7 @@ from typing import Self
 from models.domain.ports import (
     AssetRepository,
     DecisionRepository,
+    HandOverRepository,
     HealthRepository,
     IdempotencyRepository,
     JobRepository,
@@ -20,6 +21,7 @@ from storage.assets import SqlAssetRepository
 from storage.database import Database, Transaction
 from storage.decisions import SqlDecisionRepository
 from storage.faults import StorageMisuse
+from storage.hand_overs import SqlHandOverRepository
 from storage.health import SqlHealthRepository
 from storage.idempotency import SqlIdempotencyRepository
 from storage.jobs import SqlJobRepository
@@ -46,6 +48,7 @@ class SqlUnitOfWork:
     idempotency: IdempotencyRepository
     keys: KeyRepository
     health: HealthRepository
+    hand_overs: HandOverRepository
 
     def __init__(
         self, database: Database, *, write: bool, system_now: Callable[[], datetime]
@@ -69,6 +72,7 @@ class SqlUnitOfWork:
         self.idempotency = SqlIdempotencyRepository(transaction)
         self.keys = SqlKeyRepository(transaction)
         self.health = SqlHealthRepository(transaction)
+        self.hand_overs = SqlHandOverRepository(transaction)
         return self
 
     def __exit__(

@@ -109,6 +109,20 @@ class SourceMalformed(SourceUnavailable):
 class ExecutorFailed(HalfhourError):
     """A cluster did not accept or run what it was given."""
 
+    def __init__(
+        self, message: str, *, may_have_acted: bool = False, is_final: bool = False
+    ) -> None:
+        """Store the sentence and what is known of the call.
+
+        Args:
+            message: One sentence, without secrets.
+            may_have_acted: The call may have taken effect all the same (a time-out, a broken connection).
+            is_final: Trying the same again cannot help (the cluster refuses the request as such).
+        """
+        super().__init__(message)
+        self.may_have_acted = may_have_acted
+        self.is_final = is_final
+
 
 class ProtocolError(HalfhourError):
     """A counterparty's message breaks its protocol."""

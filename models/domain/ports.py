@@ -15,6 +15,14 @@ from models.domain.access import ApiKey
 from models.domain.asset import Asset
 from models.domain.change import PlanChange
 from models.domain.decision import DecisionDraft, SealedRecord
+from models.domain.errors import FieldError
+from models.domain.execution import (
+    ExecutionReport,
+    ExecutionState,
+    HandOver,
+    Stage,
+    WorkOrder,
+)
 from models.domain.job import Job, JobControls, JobStatus
 from models.domain.plan import (
     Award,
@@ -25,6 +33,7 @@ from models.domain.plan import (
 )
 from models.domain.signal import MixSeries, SignalName, SignalSeries
 from models.domain.time import Horizon
+from models.domain.workload import Workload
 
 T = TypeVar("T")
 
@@ -457,6 +466,28 @@ class HealthRepository(Protocol):
         """Return the health of every source ever tried."""
 
 
+class HandOverRepository(Protocol):
+    """What was or is to be handed to executors: the outbox between the plan and the clusters."""
+
+    def add(self, hand_over: HandOver) -> None:
+        """Store a new one. Raises `Conflict` if the job has this attempt already."""
+
+    def update(self, hand_over: HandOver) -> None:
+        """Store a changed one; `version` must be the read one + 1, else `Conflict`."""
+
+    def get(self, hand_over_id: str) -> HandOver:
+        """Return one. Raises `NotFound`."""
+
+    def of_job(self, job_id: str) -> tuple[HandOver, ...]:
+        """Return every attempt of a job, first first."""
+
+    def open(self) -> tuple[HandOver, ...]:
+        """Return every one with something left to do, oldest first."""
+
+    def counts(self) -> Mapping[tuple[str, Stage, ExecutionState | None], int]:
+        """Return how many there are by executor, stage and the executor's last word."""
+
+
 class UnitOfWork(Protocol):
     """One transaction. Leaving the block without `commit()` rolls back.
 
@@ -470,6 +501,7 @@ class UnitOfWork(Protocol):
     idempotency: IdempotencyRepository
     keys: KeyRepository
     health: HealthRepository
+    hand_overs: HandOverRepository
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -519,6 +551,63 @@ class ClockStore(Protocol):
 
     def floor(self, value: datetime) -> datetime:
         """Return the greater of `value` and the stored last clock reading, and store it: the clock never goes back."""
+
+
+# --- executors --------------------------------------------------------------------------------
+
+
+class Executor(Protocol):
+    """A way to start work: a batch system, this machine, or whoever listens to a webhook.
+
+    Every method that acts may be called again with the same ids: it then has no further effect. Errors are
+    `ExecutorFailed`, which says whether the call may have taken effect and whether trying again can help. Instants are
+    system time: executors know no other clock.
+    """
+
+    name: str
+    is_real: bool
+    """False: it only notes what it would do, so simulated plans and shifted clocks may reach it."""
+    is_idempotent: bool
+    """True: handing over the same id twice starts one run, so an unanswered call may simply be repeated."""
+    settle_seconds: float
+    """How long after an unanswered call its effect may still appear; until then it is not repeated. [s]"""
+    reports: bool
+    """False: it never says how a run goes; people or the work itself confirm it."""
+
+    def check(self, workload: Workload, owner: str) -> tuple[FieldError, ...]:
+        """Return why this executor would not run a workload, naming fields as the caller wrote them."""
+
+    def hand_over(self, order: WorkOrder) -> str:
+        """Accept work that starts at its begin time, or held; return the executor's id for it."""
+
+    def move(self, external_id: str, begin: datetime) -> None:
+        """Start a waiting run at another time, releasing it where it is held."""
+
+    def hold(self, external_id: str) -> None:
+        """Keep a waiting run from starting."""
+
+    def cancel(self, external_id: str, *, only_waiting: bool = False) -> None:
+        """End a run; with `only_waiting` one that has started is left alone."""
+
+    def suspend(self, external_id: str) -> None:
+        """Pause a running one."""
+
+    def resume(self, external_id: str) -> None:
+        """Let a paused one go on."""
+
+    def find(self, wanted: Mapping[str, str | None]) -> dict[str, tuple[ExecutionReport, ...]]:
+        """Return what the executor knows of some hand-overs, by our id.
+
+        Args:
+            wanted: The executor's id of each of ours, where we know it.
+
+        Returns:
+            For every id asked about its reports, empty where there is no trace; more than one where it was handed over
+            more than once, the one that counts first.
+        """
+
+    def log_tail(self, hand_over_id: str, external_id: str, max_bytes: int = 16_384) -> str | None:
+        """Return the end of what a run wrote; None where that is not kept here."""
 
 
 # --- audit log --------------------------------------------------------------------------------
