@@ -89,7 +89,7 @@ def must_not_be_frozen(
     if view.job.status is not JobStatus.SCHEDULED or award is None:
         return
     asset = {a.asset_id: a for a in uow.assets.all_live()}.get(award.placement.asset_id)
-    lead = freeze_lead(context.settings, asset)
+    lead = freeze_lead(context.settings, asset, view.job)
     start = award.placement.start
     if start > now + lead:
         return

@@ -13,9 +13,11 @@ from models.domain.asset import Asset
 from models.domain.errors import FieldError, InvalidRequest
 from models.domain.job import Job
 from models.domain.ports import JobView, UnitOfWork
+from models.domain.workload import workload_digest
 from services.acts import do, must_be_open, must_not_be_frozen
 from services.context import Context
 from services.drafting import job_of, run_on_arrival
+from services.executions import check_workload
 from services.types import JobDraft
 
 
@@ -28,6 +30,8 @@ def change(context: Context, caller: Caller, job_id: str, changes: Mapping[str, 
         assets = uow.assets.all_live(view.job.owner)
         draft = _changed(view.job, changes)
         own = uow.assets.get(draft.asset_id or view.job.asset_id, view.job.owner)
+        if draft.workload is not None and {"workload", "asset_id"} & changes.keys():
+            check_workload(context, draft.workload, view.job.owner, own.executor)
         if "allowed_regions" not in changes:
             draft = replace(draft, allowed_regions=_regions(uow, view.job, own))
         before = uow.jobs.many(draft.depends_on) if draft.depends_on else {}
@@ -56,7 +60,7 @@ def change(context: Context, caller: Caller, job_id: str, changes: Mapping[str, 
             version=view.job.version,
         )
 
-    named = {key: _shown(value) for key, value in changes.items()}
+    named = {key: _shown(key, value) for key, value in changes.items()}
     return do(context, caller, job_id, "change", act, detail=named, trigger="control")
 
 
@@ -113,7 +117,10 @@ def _no_circle(uow: UnitOfWork, job_id: str, depends_on: tuple[str, ...]) -> Non
         ahead = {p for job in found.values() for p in job.depends_on} - seen
 
 
-def _shown(value: Any) -> Any:
+def _shown(name: str, value: Any) -> Any:
+    """Return a changed value for the record; a workload is bound by its digest only."""
+    if name == "workload" and value is not None:
+        return {"sha256": workload_digest(value)}
     if isinstance(value, timedelta):
         return value.total_seconds() / 3600
     return value

@@ -97,14 +97,15 @@ def outcome(
         records.rule(rule),
         {"outcome": {"event": event, **detail}},
         job=job,
-        ref=_uuid_or_none(plan.decision_id),
+        ref=uuid_or_none(plan.decision_id),
         first_slot=plan.award.placement.start if plan.award else None,
         clock_utc=clock_utc(context),
     )
     return replace(draft, negotiation_id=plan.negotiation_id)
 
 
-def _uuid_or_none(text: str) -> UUID | None:
+def uuid_or_none(text: str) -> UUID | None:
+    """Return the id in a text, None where it is none."""
     try:
         return UUID(text)
     except ValueError:

@@ -26,6 +26,7 @@ REASONS = {
     "completed": "a run that was completed",
     "failed": "a run that failed",
     "did_not_run": DID_NOT_RUN,
+    "executor": "a run that ended, failed or lasted longer",
 }
 """What moved an award, in words; anything else reads `a new plan`."""
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
 from agents.policy import Policy
 from models.domain.decision import DecisionDraft
-from models.domain.ports import AuditLog, LeaseStore, UnitOfWorkFactory
+from models.domain.ports import AuditLog, Executor, LeaseStore, UnitOfWorkFactory
 from models.domain.time import Clock
 from services.signals import SignalService
 
@@ -53,3 +53,5 @@ class Context:
     """Whether the database has the schema of this version."""
     system_now: Callable[[], datetime] = lambda: datetime.now(UTC)
     """System time, for keys, anchors and reports; plans use `clock`."""
+    executors: Mapping[str, Executor] = field(default_factory=dict)
+    """Who starts work, by name; only those the operator switched on."""

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from models.domain.asset import Asset
-from models.domain.job import JobStatus
-from models.domain.plan import Placement
+from models.domain.job import Job, JobStatus
+from models.domain.plan import Placement, Segment
 from models.domain.ports import JobFilter, JobView, UnitOfWork
 from models.domain.time import SLOT, floor_slot
+from models.domain.workload import DRY_RUN, executor_of
 from services.context import ServiceSettings
 
 PAGE_SIZE = 500
@@ -18,8 +19,13 @@ PAGE_SIZE = 500
 
 def reserved_kw(placed: Placement) -> dict[datetime, float]:
     """Return the IT power a placement reserves in each half-hour; a part-used one reserves it whole. [kW]"""
+    return segments_kw(placed.segments)
+
+
+def segments_kw(segments: Iterable[Segment]) -> dict[datetime, float]:
+    """Return the IT power some stretches reserve in each half-hour; where two share one, the greater counts. [kW]"""
     held: dict[datetime, float] = {}
-    for segment in placed.segments:
+    for segment in segments:
         slot = floor_slot(segment.start)
         while slot < segment.end:
             held[slot] = max(held.get(slot, 0.0), segment.power_kw)
@@ -36,9 +42,14 @@ def total_kw(placements: Iterable[Placement]) -> dict[datetime, float]:
     return held
 
 
-def freeze_lead(settings: ServiceSettings, asset: Asset | None) -> timedelta:
-    """Return how long before its start an award on an asset stops moving."""
+def freeze_lead(
+    settings: ServiceSettings, asset: Asset | None, job: Job | None = None
+) -> timedelta:
+    """Return how long before its start an award on an asset, or the award of a job, stops moving."""
     handed_over = asset is not None and asset.executor is not None
+    if job is not None and job.workload is not None:
+        name = executor_of(job.workload, asset.executor if asset else None)
+        handed_over = handed_over or name not in {None, DRY_RUN}
     minutes = settings.freeze_executor_minutes if handed_over else settings.freeze_minutes
     return timedelta(minutes=minutes)
 
@@ -62,7 +73,11 @@ def fixed_work(
     holding = JobFilter(
         statuses=frozenset({JobStatus.SCHEDULED, JobStatus.RUNNING}), asset_id=asset.asset_id
     )
-    return [view for view in every_page(uow, holding, now) if is_frozen(view, now, lead)]
+    return [
+        view
+        for view in every_page(uow, holding, now)
+        if is_frozen(view, now, max(lead, freeze_lead(settings, asset, view.job)))
+    ]
 
 
 def every_page(uow: UnitOfWork, wanted: JobFilter, now: datetime) -> list[JobView]:

@@ -10,12 +10,13 @@ from agents.wording import when
 from models.domain.access import Caller
 from models.domain.asset import Asset
 from models.domain.errors import NotFound
-from models.domain.job import JobStatus
+from models.domain.job import Job, JobStatus
 from models.domain.plan import Award, NegotiationSummary
 from models.domain.ports import JobView, UnitOfWork
 from models.domain.signal import Quality, SignalName
 from services import energy
 from services.context import Context
+from services.executions import with_execution
 from services.holding import freeze_lead
 from services.types import JobDetail
 
@@ -37,7 +38,7 @@ def show(context: Context, caller: Caller, job_id: str) -> JobDetail:
     """Return everything about one job the caller may see. Raises `NotFound`."""
     now = context.clock.now()
     with context.uow() as uow:
-        view = uow.jobs.view(job_id, now, caller.sees_owner)
+        view = with_execution(context, uow, uow.jobs.view(job_id, now, caller.sees_owner))
         asset = _asset(uow, view)
         negotiation, record_line = _how_decided(uow, view)
         controls = tuple(
@@ -53,7 +54,7 @@ def show(context: Context, caller: Caller, job_id: str) -> JobDetail:
         ]
         successors = [uow.jobs.view(job.job_id, now) for job in after if job.owner == owner]
     award = view.plan.award if view.plan else None
-    freeze_at = _freeze_at(context, award, asset)
+    freeze_at = _freeze_at(context, award, asset, view.job)
     return JobDetail(
         view=view,
         asset=asset,
@@ -95,10 +96,12 @@ def _how_decided(uow: UnitOfWork, view: JobView) -> tuple[NegotiationSummary | N
     return negotiation, line
 
 
-def _freeze_at(context: Context, award: Award | None, asset: Asset | None) -> datetime | None:
+def _freeze_at(
+    context: Context, award: Award | None, asset: Asset | None, job: Job
+) -> datetime | None:
     if award is None:
         return None
-    return award.placement.start - freeze_lead(context.settings, asset)
+    return award.placement.start - freeze_lead(context.settings, asset, job)
 
 
 def may_still_move(view: JobView, freeze_at: datetime | None, now: datetime) -> str:

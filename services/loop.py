@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from services import audit_view, lifecycle, outturn, planning
+from services import audit_view, hand_over, lifecycle, outturn, planning
 from services.context import Context
 from services.signals import LOOP_LEASE, RefreshReport
 
@@ -110,8 +110,10 @@ class Loop:
         context = self._context
         return {
             "refresh": self._refresh,
+            "confirm": lambda: hand_over.confirm(context),
             "advance": lambda: lifecycle.advance(context),
             "replan": self._replan,
+            "hand_over": lambda: hand_over.follow(context),
             "settle": lambda: outturn.settle(context),
             "flush": lambda: audit_view.flush(context),
             "prune": self._prune,

@@ -12,7 +12,7 @@ import numpy as np
 from agents.view import Held, Situation
 from models.domain.asset import Asset
 from models.domain.job import Job, JobStatus
-from models.domain.plan import Deferral, Placement, Refusal
+from models.domain.plan import Award, Deferral, Placement, Refusal
 from models.domain.ports import JobPlan, UnitOfWork
 from models.domain.signal import FloatArray
 from models.domain.time import SLOT, Horizon, ceil_slot, floor_slot
@@ -20,7 +20,8 @@ from models.domain.vat import vat_rate
 from models.optimise.terms import Incumbent
 from services.carbon_spent import ended_today, spent_kg_by_day
 from services.context import Context
-from services.holding import freeze_lead, reserved_kw
+from services.holding import freeze_lead, segments_kw
+from services.overrun import thawed
 
 SHORTEST_SLOTS = 96
 LONGEST_SLOTS = 672
@@ -110,9 +111,18 @@ def lacks_answer(job: Job, plan: JobPlan | None) -> bool:
     return job.status is JobStatus.PENDING and (deferral is None or deferral.reason == HELD)
 
 
-def freeze_leads(context: Context, assets: tuple[Asset, ...]) -> dict[str, timedelta]:
-    """Return per asset id how long before its start an award stops moving."""
-    return {asset.asset_id: freeze_lead(context.settings, asset) for asset in assets}
+def freeze_leads(
+    context: Context, assets: tuple[Asset, ...], jobs: tuple[Job, ...] = ()
+) -> dict[str, timedelta]:
+    """Return how long before its start an award stops moving: per asset id, and per id of a job with a workload."""
+    by_id = {asset.asset_id: asset for asset in assets}
+    leads = {name: freeze_lead(context.settings, asset) for name, asset in by_id.items()}
+    own = {
+        f"job {job.job_id}": freeze_lead(context.settings, by_id.get(job.asset_id), job)
+        for job in jobs
+        if job.workload is not None and job.workload.get("executor")
+    }
+    return {**leads, **own}
 
 
 def is_frozen(
@@ -124,6 +134,7 @@ def is_frozen(
     if job.status is JobStatus.RUNNING:
         return True
     lead = leads.get(plan.award.placement.asset_id, timedelta(0))
+    lead = max(lead, leads.get(f"job {job.job_id}", lead))
     return job.status is JobStatus.SCHEDULED and plan.award.placement.start <= now + lead
 
 
@@ -138,7 +149,7 @@ def situation(
 
     Jobs our own code fails on (`faulty`) are refused before planning, so that the others are planned.
     """
-    sorted_out = _sort_out(facts, now, freeze_leads(context, facts.assets), faulty)
+    sorted_out = _sort_out(facts, now, freeze_leads(context, facts.assets, facts.jobs), faulty)
     horizon = horizon_for(now, sorted_out.jobs)
     regions = sorted({asset.region for asset in facts.assets})
     signals = context.signals.view(regions, horizon)
@@ -223,9 +234,15 @@ def _sort_out(
     answer = _Sorted([], [], [], [], {})
     by_id = {job.job_id: job for job in facts.jobs}
     known = {**facts.predecessors, **by_id}
+    frozen = {
+        job.job_id: job
+        for job in facts.jobs
+        if is_frozen(facts.plans.get(job.job_id), job, now, leads)
+    }
+    for job_id in thawed(frozen.values(), facts.plans, facts.assets, now):
+        del frozen[job_id]
     for job in sorted(facts.jobs, key=lambda j: j.job_id):
-        plan = facts.plans.get(job.job_id)
-        if is_frozen(plan, job, now, leads):
+        if job.job_id in frozen:
             answer.frozen.append(job)
         elif job.status is JobStatus.RUNNING:
             continue
@@ -306,14 +323,14 @@ def _held(job: Job, plan: JobPlan, horizon: Horizon) -> Held:
         job_id=job.job_id,
         asset_id=placed.asset_id,
         first_slot=horizon.index_of(placed.start),
-        power_kw=_power_by_slot(placed),
+        power_kw=_power_by_slot(plan.award),
         end=placed.end,
         transfer_kwh=placed.transfer_kwh,
     )
 
 
-def _power_by_slot(placed: Placement) -> tuple[float, ...]:
-    """Return the IT power a placement reserves in each half-hour from its first to its last, 0 in breaks. [kW]"""
-    held = reserved_kw(placed)
-    first = floor_slot(placed.start)
+def _power_by_slot(award: Award) -> tuple[float, ...]:
+    """Return the IT power an award holds in each half-hour from its first to its last, 0 in breaks. [kW]"""
+    held = segments_kw(award.held_segments)
+    first = floor_slot(award.placement.start)
     return tuple(held.get(first + n * SLOT, 0.0) for n in range((max(held) - first) // SLOT + 1))

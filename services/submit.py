@@ -14,9 +14,11 @@ from models.domain.errors import FieldError, Forbidden, InvalidRequest, NotFound
 from models.domain.job import OPEN_STATUSES, Job, JobStatus
 from models.domain.ports import JobFilter, JobView, Page, UnitOfWork
 from models.domain.time import LONDON, is_working_day
+from models.domain.workload import workload_digest
 from services import planning, records, single
 from services.context import Context
 from services.drafting import job_of, power_of
+from services.executions import check_workload, with_execution
 from services.types import Estimate, JobDraft, Repeat
 
 MOST_AT_ONCE = 500
@@ -133,6 +135,8 @@ def _accept(context: Context, caller: Caller, drafts: list[JobDraft]) -> list[Jo
         assets = uow.assets.all_live(caller.owner)
         for number, draft in enumerate(drafts):
             own = own_asset(uow, caller, draft)
+            if draft.workload is not None:
+                check_workload(context, draft.workload, caller.owner, own.executor)
             before = uow.jobs.many(draft.depends_on) if draft.depends_on else {}
             mine = {k: v for k, v in before.items() if v.owner == caller.owner}
             job = job_of(
@@ -169,6 +173,7 @@ def _accepted_draft(context: Context, caller: Caller, job: Job, now: datetime) -
                 "priority": str(job.priority),
                 "on_arrival": job.baseline_start,
                 "on_arrival_reason": job.baseline_reason,
+                "workload_sha256": workload_digest(job.workload) if job.workload else None,
             },
             "constraints": records.constraints(job, None),
         },
@@ -257,7 +262,8 @@ def estimate(context: Context, caller: Caller, draft: JobDraft) -> Estimate:
 def get(context: Context, caller: Caller, job_id: str) -> JobView:
     """Return a job with its plan."""
     with context.uow() as uow:
-        return uow.jobs.view(job_id, context.clock.now(), caller.sees_owner)
+        view = uow.jobs.view(job_id, context.clock.now(), caller.sees_owner)
+        return with_execution(context, uow, view)
 
 
 def page(

@@ -17,10 +17,11 @@ from storage.tables import JobPlanRow, ReservationRow
 def held_slots(award: Award) -> dict[datetime, float]:
     """Return the IT power an award reserves, by start of the half-hour. [kW]
 
-    A part-used half-hour reserves full power; where two segments share one, the greater counts.
+    A part-used half-hour reserves full power; where two segments share one, the greater counts. A run that overruns
+    keeps its last power.
     """
     held: dict[datetime, float] = {}
-    for segment in award.placement.segments:
+    for segment in award.held_segments:
         if segment.power_kw <= 0.0:
             continue
         slot = floor_slot(segment.start)

@@ -174,9 +174,11 @@ class HandOver:
     @property
     def is_told(self) -> bool:
         """Return whether the executor has been told what is wanted now."""
+        if self.wanted is Wanted.RUN and self.has_started:
+            return self.told is not Wanted.SUSPEND
         if self.told is not self.wanted:
             return False
-        return self.wanted is not Wanted.RUN or self.told_begin == self.begin or self.has_started
+        return self.wanted is not Wanted.RUN or self.told_begin == self.begin
 
     @property
     def queueing(self) -> timedelta | None:

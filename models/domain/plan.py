@@ -129,6 +129,16 @@ class Award:
     churn_gbp: float = 0.0
     provisional: bool = False
     """True where no signal was known and the last start that meets the deadline was taken."""
+    held_until: datetime | None = None
+    """An overrunning run keeps its last power until here; None: it ends as planned."""
+
+    @property
+    def held_segments(self) -> tuple[Segment, ...]:
+        """Return the stretches of power it holds: those planned, and the last one longer where it overruns."""
+        planned = self.placement.segments
+        if self.held_until is None or not planned or self.held_until <= planned[-1].end:
+            return planned
+        return (*planned, Segment(planned[-1].end, self.held_until, planned[-1].power_kw))
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +235,7 @@ class NegotiationSummary:
     status: NegotiationStatus
     trigger: str
     """Why it began: `submit | schedule | schedule_all | new_forecast | new_prices | asset_changed | control | cancel |
-    completed | failed | did_not_run | worker`."""
+    completed | failed | did_not_run | worker | executor`."""
     started_at: datetime
     finished_at: datetime | None
     scheduled: int

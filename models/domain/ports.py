@@ -192,6 +192,10 @@ class JobView:
     plan: JobPlan | None
     status: JobStatus
     """Status at the asked instant: an award whose end has passed unconfirmed reads `unconfirmed`."""
+    hand_over: HandOver | None = None
+    """Its last attempt at an executor; only where one job is read, not in lists."""
+    withheld: str | None = None
+    """Why its award is not handed over, in one sentence; as `hand_over`."""
 
 
 class AssetRepository(Protocol):

@@ -15,5 +15,6 @@ TRIGGER_WORDS = {
     "failed": "a run was reported as failed",
     "did_not_run": "a run did not take place",
     "worker": "the loop planned again",
+    "executor": "a run ended, failed or lasted longer than planned",
 }
 """Why a negotiation began."""

@@ -8,10 +8,17 @@ from pathlib import Path
 import pytest
 
 from storage.database import Database, open_database
-from tests.support.databases import copied, template_sqlite
+from tests.support.databases import (
+    copied,
+    database,
+    database_url,
+    template_postgres,
+    template_sqlite,
+)
+from tests.support.postgres import postgres_url
 from tests.support.world import World, a_world
 
-__all__ = ["template_sqlite"]
+__all__ = ["database", "database_url", "postgres_url", "template_postgres", "template_sqlite"]
 
 
 @pytest.fixture

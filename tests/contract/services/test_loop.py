@@ -28,7 +28,9 @@ def test_a_round_plans_what_was_submitted_and_writes_the_log(world: World) -> No
     tick = loop_of(world).tick()
     assert tick.is_holder
     assert tick.failed == {}
-    assert list(tick.done) == ["refresh", "advance", "replan", "settle", "flush", "prune"]
+    assert list(tick.done) == [
+        "refresh", "confirm", "advance", "replan", "hand_over", "settle", "flush", "prune"
+    ]  # fmt: skip
     assert world.view(job_id).status is JobStatus.SCHEDULED
     with world.context.uow() as work:
         assert work.decisions.flushed_seq() == work.decisions.head()[0] > 0
@@ -107,7 +109,7 @@ def test_a_lease_lost_in_the_middle_ends_the_round(
 
     monkeypatch.setattr(lifecycle, "advance", steal)
     tick = loop_of(world).tick()
-    assert list(tick.done) == ["refresh", "advance"]
+    assert list(tick.done) == ["refresh", "confirm", "advance"]
 
 
 def test_it_runs_until_told_to_stop_whatever_happens(
