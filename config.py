@@ -11,10 +11,13 @@ import difflib
 import ipaddress
 import os
 import re
+import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self, get_args
+from urllib.parse import urlsplit
+from zoneinfo import available_timezones
 
 from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
@@ -37,13 +40,16 @@ from config_values import (
 from models.domain.carbon_value import kappa_of_weights
 from models.domain.errors import HalfhourError
 from models.domain.regions import REGIONS
+from models.domain.workload import DRY_RUN, EXECUTORS
 
 __all__ = [
     "ConfiguredKey",
     "InvalidSettings",
     "Settings",
     "bind_problem",
+    "command_env",
     "is_loopback",
+    "passed_secret",
 ]
 
 PREFIX = "HALFHOUR_"
@@ -65,6 +71,10 @@ NOT_SETTINGS = re.compile(r"HALFHOUR_(SHARED_DIR|TEST_[A-Z0-9_]+)")
 
 HIGHEST_INTENSITY_KG_PER_KWH = 0.650
 """Carbon intensity no half-hour of the GB grid reaches; used by the start-up check. [kg/kWh]"""
+
+
+SECRET_ENTRY = re.compile(r"([\w.@-]+:)?(?!HALFHOUR_)[A-Za-z_][A-Za-z0-9_]*")
+"""A variable that workloads may refer to, for every owner or behind the name of one."""
 
 
 class InvalidSettings(HalfhourError):
@@ -253,6 +263,58 @@ class Planning(_Group):
     """How long the loop's lease lasts unrenewed before another process takes over. [s]"""
 
 
+class Executors(_Group):
+    """Executors: who starts planned work; see docs/executors.md."""
+
+    executors: Annotated[
+        Words,
+        Field(json_schema_extra={"allowed": "slurm, local, webhook and dry_run, comma-separated"}),
+    ] = (DRY_RUN,)
+    """Executors that are switched on; everybody who may submit jobs may run work through them."""
+    executor_secrets: Annotated[
+        Words,
+        Field(json_schema_extra={"allowed": "NAME or owner:NAME, comma-separated"}),
+    ] = ()
+    """Environment variables of the program that workloads may refer to, for every owner or for one."""
+    executor_working_dirs: Annotated[
+        Words, Field(json_schema_extra={"allowed": "full paths, comma-separated"})
+    ] = ()
+    """Folders in which work may start; empty: any under Slurm, only its own on this machine."""
+    executor_run_dir: Annotated[
+        Folder | None,
+        Field(json_schema_extra={"allowed": "a folder", "shown": "runs in the data folder"}),
+    ] = None
+    """Folder of the runs' output and notes; under Slurm it must be at the same path on every machine."""
+    slurm_conf: Annotated[Folder | None, Field(json_schema_extra={"allowed": "a file"})] = None
+    """Configuration file of the Slurm cluster, where its commands do not find it by themselves."""
+    slurm_prefix: Annotated[
+        str, Field(json_schema_extra={"allowed": "words as a shell would split them"})
+    ] = ""
+    """Words before every Slurm command, such as `sudo -u hpc -E`; it must pass the environment on."""
+    slurm_time_zone: Annotated[
+        str, Field(json_schema_extra={"allowed": "a name such as Europe/London"})
+    ] = "UTC"
+    """Time zone in which Slurm's commands are run; another one than UTC is needed only if the prefix drops TZ."""
+    slurm_timeout_seconds: Annotated[float, Field(gt=0, le=60)] = 20.0
+    """Longest a Slurm command may take. [s]"""
+    slurm_accounting: Literal["auto", "on", "off"] = "auto"
+    """Whether `sacct` is asked; `auto` asks until it says that there is no accounting."""
+    slurm_pause: Literal["suspend", "requeue"] = "suspend"
+    """How interruptible work pauses: its processes stop, or it goes back to the queue and starts from its checkpoint."""
+    local_programs: Annotated[
+        Words, Field(json_schema_extra={"allowed": "full paths, comma-separated"})
+    ] = ()
+    """Programs the local executor may start."""
+    local_memory_mb: Annotated[int, Field(ge=16, le=100_000_000)] = 4096
+    """Address space of a local run that asks for none. [MB]"""
+    webhook_url: Annotated[
+        Url | None, Field(json_schema_extra={"allowed": "an http(s) address"})
+    ] = None
+    """Where the webhook executor sends; https, or http on this machine."""
+    webhook_secret: Annotated[SecretStr | None, Field(min_length=16)] = None
+    """Signs what the webhook executor sends."""
+
+
 class Money(_Group):
     """Money: tax on prices."""
 
@@ -262,11 +324,11 @@ class Money(_Group):
     """Whose VAT rates apply."""
 
 
-GROUPS: tuple[type[_Group], ...] = (Serving, Keeping, Grid, Planning, Money)
+GROUPS: tuple[type[_Group], ...] = (Serving, Keeping, Grid, Planning, Executors, Money)
 """Groups of settings in the order in which they are explained."""
 
 
-class Settings(Money, Planning, Grid, Keeping, Serving):
+class Settings(Money, Executors, Planning, Grid, Keeping, Serving):
     """Every setting, checked and frozen. Build it with `from_env`, or by keyword in a test."""
 
     @classmethod
@@ -329,9 +391,66 @@ class Settings(Money, Planning, Grid, Keeping, Serving):
             ),
         }
         found = [sentence for sentence, is_wrong in wrong.items() if is_wrong]
+        found += executor_problems(self)
         if found:
             raise ValueError("\n".join(found))
         return self
+
+
+def executor_problems(settings: Settings) -> list[str]:
+    """Return what is wrong with the executors' settings, one sentence each."""
+    on = settings.executors
+    url = settings.webhook_url
+    zone = settings.slurm_time_zone
+    paths = (*settings.local_programs, *settings.executor_working_dirs)
+    wrong = {
+        f"HALFHOUR_EXECUTORS={','.join(on)} names an executor that does not exist; allowed: {', '.join(EXECUTORS)}": (
+            not set(on) <= set(EXECUTORS)
+        ),
+        "HALFHOUR_EXECUTORS names local, which needs HALFHOUR_LOCAL_PROGRAMS, the full paths of what it may start": (
+            "local" in on and not settings.local_programs
+        ),
+        "HALFHOUR_EXECUTORS names webhook, which needs HALFHOUR_WEBHOOK_URL and HALFHOUR_WEBHOOK_SECRET": (
+            "webhook" in on and (url is None or settings.webhook_secret is None)
+        ),
+        f"HALFHOUR_WEBHOOK_URL={url} is not https; work would be sent in clear": (
+            url is not None
+            and not url.startswith("https://")
+            and not is_loopback(urlsplit(url).hostname or "")
+        ),
+        f"HALFHOUR_SLURM_TIME_ZONE={zone} is not the name of a time zone; use one such as UTC or Europe/London": (
+            zone not in available_timezones()
+        ),
+        "HALFHOUR_LOCAL_PROGRAMS and HALFHOUR_EXECUTOR_WORKING_DIRS take full paths only": any(
+            not Path(path).is_absolute() for path in paths
+        ),
+        "HALFHOUR_EXECUTOR_SECRETS takes NAME or owner:NAME; none of the program's own HALFHOUR_ settings": any(
+            not SECRET_ENTRY.fullmatch(entry) for entry in settings.executor_secrets
+        ),
+    }
+    try:
+        shlex.split(settings.slurm_prefix)
+    except ValueError:
+        wrong["HALFHOUR_SLURM_PREFIX has a quotation mark too many or too few"] = True
+    return [sentence for sentence, is_wrong in wrong.items() if is_wrong]
+
+
+def passed_secret(entries: tuple[str, ...], owner: str, name: str) -> str | None:
+    """Return the value of a variable that an owner's work may be given; None where it may not or is not set.
+
+    Args:
+        entries: What may be passed on, as in `executor_secrets`.
+        owner: Whose work it is.
+        name: Name of the variable.
+    """
+    allowed = {name, f"{owner}:{name}"} & set(entries)
+    return os.environ.get(name) if allowed else None
+
+
+def command_env() -> dict[str, str]:
+    """Return the few variables of this process that commands of executors need."""
+    kept = ("PATH", "HOME", "USER", "LOGNAME", "LANG")
+    return {name: os.environ[name] for name in kept if name in os.environ}
 
 
 def is_loopback(host: str) -> bool:

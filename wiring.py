@@ -7,6 +7,7 @@ import hashlib
 import logging
 import os
 import secrets
+import shlex
 import socket
 import threading
 from collections.abc import Callable, Collection
@@ -17,10 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 from agents.policy import Policy
 from models.domain.access import Role
-from models.domain.ports import CarbonSource, PriceSource, SignalBatch, VerifyReport
+from models.domain.ports import CarbonSource, Executor, PriceSource, SignalBatch, VerifyReport
 from models.domain.time import Clock
 from services.access import secret_sha256
 from services.clock import ShiftedClock, SystemClock
@@ -154,6 +156,7 @@ def wire(settings: Settings) -> Wired:
         new_id=uuid4,
         draft_anchor=signer.draft_anchor,
         is_storage_current=lambda: is_current(database),
+        executors=_executors(settings),
     )
     return Wired(Services(context), settings, database, audit, http)
 
@@ -222,6 +225,70 @@ def _live(settings: Settings, clock: Clock, http: list[HttpClient]) -> GridSourc
 
     return GridSource(
         LateCarbon("NESO Carbon Intensity API", carbon), LatePrices("Octopus Agile", price)
+    )
+
+
+def _executors(settings: Settings) -> dict[str, Executor]:
+    """Build the executors that are switched on; their libraries are imported only then."""
+    run_dir = settings.executor_run_dir or settings.data_dir / "runs"
+    folders = settings.executor_working_dirs
+    made: dict[str, Executor] = {}
+
+    def secret(owner: str, name: str) -> str | None:
+        from config import passed_secret
+
+        return passed_secret(settings.executor_secrets, owner, name)
+
+    if "dry_run" in settings.executors:
+        from executors.dry_run import DryRunExecutor
+
+        made["dry_run"] = DryRunExecutor()
+    if "slurm" in settings.executors:
+        made["slurm"] = _slurm(settings, run_dir.absolute(), secret)
+    if "local" in settings.executors:
+        from config import command_env
+        from executors.local import LocalExecutor, LocalSettings
+
+        local = LocalSettings(
+            run_dir.absolute(),
+            settings.local_programs,
+            folders,
+            settings.local_memory_mb,
+            command_env(),
+        )
+        made["local"] = LocalExecutor(local, secret)
+    if "webhook" in settings.executors:
+        import requests
+
+        from executors.webhook import WebhookExecutor
+
+        assert settings.webhook_url is not None, "config checks this"
+        assert settings.webhook_secret is not None, "config checks this"
+        times = (settings.http_connect_timeout_seconds, settings.http_read_timeout_seconds)
+        key = settings.webhook_secret.get_secret_value()
+        made["webhook"] = WebhookExecutor(settings.webhook_url, key, requests.Session(), times)
+    return made
+
+
+def _slurm(settings: Settings, run_dir: Path, secret: Callable[[str, str], str | None]) -> Executor:
+    from config import command_env
+    from executors.commands import CommandRunner
+    from executors.slurm import SlurmExecutor, SlurmSettings
+
+    env = {**command_env(), "TZ": settings.slurm_time_zone}
+    if settings.slurm_conf is not None:
+        env["SLURM_CONF"] = str(settings.slurm_conf)
+    timeout = settings.slurm_timeout_seconds
+    cluster = SlurmSettings(
+        run_dir=run_dir,
+        zone=ZoneInfo(settings.slurm_time_zone),
+        timeout_seconds=timeout,
+        accounting=settings.slurm_accounting,
+        pause_by=settings.slurm_pause,
+        working_dirs=settings.executor_working_dirs,
+    )
+    return SlurmExecutor(
+        cluster, CommandRunner(shlex.split(settings.slurm_prefix), env, timeout), secret
     )
 
 

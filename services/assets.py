@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -26,14 +26,16 @@ from services.types import AssetDraft, AssetUse
 
 CHANGEABLE = (
     "name", "asset_type", "region", "max_power_kw", "pue", "base_load_kw", "flexibility_type",
-    "is_deferrable", "gpu_model", "gpu_count", "embodied_g_per_kwh", "power_limits",
+    "is_deferrable", "gpu_model", "gpu_count", "embodied_g_per_kwh", "power_limits", "executor",
 )  # fmt: skip
 """Fields of an asset that may change after it was registered."""
 
 MAX_PUE = 5.0
 """A greater power usage effectiveness is taken for a mistake."""
 
-_PLANNED_ON = frozenset({"region", "max_power_kw", "base_load_kw", "pue", "power_limits"})
+_PLANNED_ON = frozenset(
+    {"region", "max_power_kw", "base_load_kw", "pue", "power_limits", "executor"}
+)
 """Fields whose change makes the present plan wrong."""
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -69,9 +71,10 @@ def create(context: Context, caller: Caller, draft: AssetDraft) -> Asset:
         gpu_count=draft.gpu_count,
         embodied_g_per_kwh=draft.embodied_g_per_kwh,
         power_limits=draft.power_limits,
+        executor=draft.executor,
         is_demo=draft.is_demo,
     )
-    _check(asset)
+    _check(asset, context.executors)
     with context.uow(write=True) as uow:
         stored = _add(uow, asset) if draft.asset_id else _add_numbered(uow, asset)
         uow.decisions.append(
@@ -123,7 +126,7 @@ def change(context: Context, caller: Caller, asset_id: str, changes: Mapping[str
         if not changed:
             return before
         after = replace(before, **wanted, version=before.version + 1)
-        _check(after)
+        _check(after, context.executors)
         moves_away = after.region != before.region
         is_smaller = after.room_kw < before.room_kw - _TOLERANCE_KW
         if moves_away or is_smaller or "power_limits" in changed:
@@ -236,7 +239,7 @@ def _add_numbered(uow: UnitOfWork, asset: Asset) -> Asset:
     raise Conflict(f"{_TRIES} clusters are called {asset.asset_id!r}; choose an asset_id")
 
 
-def _check(asset: Asset) -> None:
+def _check(asset: Asset, executors: Collection[str]) -> None:
     """Raise `InvalidRequest` with every field that makes no sense."""
     errors: list[FieldError] = []
 
@@ -267,6 +270,7 @@ def _check(asset: Asset) -> None:
         wrong("embodied_g_per_kwh", "0 g/kWh or more")
     if not asset.asset_type.strip():
         wrong("asset_type", "a word, e.g. gpu_cluster")
+    errors += _executor_errors(asset, executors)
     if len(asset.name) > 80:
         wrong("name", "at most 80 characters")
     errors += _limit_faults(asset.power_limits)
@@ -287,6 +291,15 @@ def _limit_faults(limits: tuple[PowerLimit, ...]) -> list[FieldError]:
             FieldError("power_limits", message, None, allowed, "remove those that are over")
         )
     return errors
+
+
+def _executor_errors(asset: Asset, executors: Collection[str]) -> list[FieldError]:
+    if asset.executor is None or asset.executor in executors:
+        return []
+    known = ", ".join(sorted(executors)) or "none is switched on"
+    cure = "switch it on with HALFHOUR_EXECUTORS, or leave it out"
+    said = f"executor is {asset.executor!r}"
+    return [FieldError("executor", said, asset.executor, known, cure)]
 
 
 def _is_number(value: object) -> bool:

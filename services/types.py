@@ -37,6 +37,8 @@ class AssetDraft:
     gpu_count: int | None = None
     embodied_g_per_kwh: float | None = None
     power_limits: tuple[PowerLimit, ...] = ()
+    executor: str | None = None
+    """Who starts the work of jobs here; None: the dry run, and people."""
     is_demo: bool = False
 
 

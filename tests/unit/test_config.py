@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 import config
-from config import InvalidSettings, Settings, bind_problem, is_loopback
+from config import InvalidSettings, Settings, bind_problem, is_loopback, passed_secret
 from models.domain.access import Role
 from models.domain.carbon_value import kappa_of_weights
 from scripts import explain_settings
@@ -239,3 +239,13 @@ def test_the_report_of_a_bad_environment_fails(
     assert explain_settings.main([]) == 1
     assert "HALFHOUR_PORT=none" in capsys.readouterr().err
     assert explain_settings.main(["--yaml"]) == 2
+
+
+def test_work_is_given_only_the_variables_that_are_named_for_its_owner(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TRAIN_TOKEN", "s3cret")
+    assert passed_secret(("TRAIN_TOKEN",), "bob", "TRAIN_TOKEN") == "s3cret"
+    assert passed_secret(("alice:TRAIN_TOKEN",), "alice", "TRAIN_TOKEN") == "s3cret"
+    assert passed_secret(("alice:TRAIN_TOKEN",), "bob", "TRAIN_TOKEN") is None
+    assert passed_secret((), "bob", "PATH") is None

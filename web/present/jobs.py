@@ -26,6 +26,8 @@ def job(view: JobView) -> Json:
     refused = plan.refusal if plan and view.status is JobStatus.REFUSED else None
     return {
         **_job_request(view),
+        "execution": execution(view),
+        "not_handed_over": view.withheld,
         "status": str(view.status),
         **_job_award(award),
         "flexibility": FLEXIBILITY_NOT_VALUED if award else None,
@@ -116,6 +118,36 @@ def _job_life(view: JobView) -> Json:
         "measured_energy_kwh": number(found.measured_energy_kwh),
         "is_demo": found.is_demo,
         "version": found.version,
+    }
+
+
+def execution(view: JobView) -> Json | None:
+    """Return what became of a job at its executor; None where it was not handed over, and in lists."""
+    found = view.hand_over
+    if found is None:
+        return None
+    return {
+        "hand_over_id": found.hand_over_id,
+        "attempt": found.attempt,
+        "executor": found.executor,
+        "external_id": found.external_id,
+        "stage": str(found.stage),
+        "wanted": str(found.wanted),
+        "state": None if found.state is None else str(found.state),
+        "planned_start": when(found.begin),
+        "begin_told": when(found.told_begin),
+        "started_at": when(found.started_at),
+        "ended_at": when(found.ended_at),
+        "queueing_seconds": None if found.queueing is None else found.queueing.total_seconds(),
+        "exit_code": found.exit_code,
+        "reason": found.reason,
+        "energy_it_kwh": number(found.energy_kwh),
+        "energy_basis": "power x time"
+        if found.energy_kwh is None
+        else "accounting of the executor",
+        "moves": found.moves,
+        "tries": found.tries,
+        "last_error": found.last_error,
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from models.domain.execution import ExecutionState, Stage, Wanted
 from models.domain.job import Flexibility, JobStatus, Priority
 from models.domain.plan import NegotiationStatus, PlanMethod
 from models.domain.signal import Quality
@@ -95,6 +96,30 @@ class RefusalOut(Shown):
     tried: list[str]
 
 
+class ExecutionOut(Shown):
+    """What became of a job at its executor: its last attempt."""
+
+    hand_over_id: str
+    attempt: int
+    executor: str
+    external_id: str | None
+    stage: Stage
+    wanted: Wanted
+    state: ExecutionState | None
+    planned_start: When | None
+    begin_told: When | None
+    started_at: When | None
+    ended_at: When | None
+    queueing_seconds: float | None
+    exit_code: int | None
+    reason: str
+    energy_it_kwh: float | None
+    energy_basis: str
+    moves: int
+    tries: int
+    last_error: str | None
+
+
 class JobOut(Shown):
     """A job: its request, its status and what the planner last answered."""
 
@@ -124,6 +149,8 @@ class JobOut(Shown):
     data_gb: float
     units_of_work: float | None
     workload: dict[str, Any] | None
+    execution: ExecutionOut | None
+    not_handed_over: str | None
     status: JobStatus
     schedule: PlacementOut | None
     baseline: PlacementOut | None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from models.domain.errors import FieldError
 from models.domain.job import Flexibility
@@ -108,6 +108,12 @@ class AssetSubmission(Wanted):
         LIMITS_SAY, allowed=LIMITS_ALLOWED, default=[], max_length=MOST_LIMITS
     )
 
+    executor: Literal["slurm", "local", "webhook", "dry_run"] | None = field(
+        "Who starts the work of jobs here; by default nobody but people.",
+        allowed="slurm, local, webhook or dry_run, as far as switched on",
+        default=None,
+    )
+
     def crosscheck(self) -> tuple[FieldError, ...]:
         """Return what is wrong between fields."""
         faults = faults_of(self.power_limits)
@@ -195,6 +201,11 @@ class AssetChange(Wanted):
         allowed=LIMITS_ALLOWED,
         default=None,
         max_length=MOST_LIMITS,
+    )
+    executor: Literal["slurm", "local", "webhook", "dry_run"] | None = field(
+        "Who starts the work of jobs here; null: nobody but people.",
+        allowed="slurm, local, webhook or dry_run, as far as switched on; or null",
+        default=None,
     )
 
     def crosscheck(self) -> tuple[FieldError, ...]:

@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from models.domain.errors import FieldError
+from models.domain.errors import FieldError, InvalidRequest
 from models.domain.job import Flexibility, JobStatus, Priority
+from models.domain.workload import read_workload
 from services.types import JobDraft
 from web.schemas.fields import (
     REGION_NAMES,
@@ -27,6 +28,7 @@ from web.schemas.fields import (
     field,
     instant_field,
 )
+from web.schemas.workload import WorkloadObject
 
 ID_ALLOWED = (
     "1 to 64 letters, digits, dots, dashes or underscores, beginning with a letter or digit"
@@ -37,6 +39,14 @@ LARGEST_WORKLOAD_BYTES = 16_384
 
 PowerKw = Annotated[Number, Field(ge=0, le=100_000)]
 Share = Annotated[Number, Field(ge=0, le=1)]
+
+
+def _wrong_workload(raw: dict[str, Any]) -> list[FieldError]:
+    try:
+        read_workload(raw)
+    except InvalidRequest as error:
+        return list(error.fields)
+    return []
 
 
 class _JobFields(Wanted):
@@ -187,9 +197,9 @@ class _JobFields(Wanted):
         gt=0,
         le=1e15,
     )
-    workload: dict[str, Any] | None = field(
-        "What to run, for an executor.",
-        allowed=f"an object of at most {LARGEST_WORKLOAD_BYTES} bytes as JSON",
+    workload: WorkloadObject | None = field(
+        "What to run, for an executor; it is checked, planned and handed over with the job.",
+        allowed=f"an object with command or script, of at most {LARGEST_WORKLOAD_BYTES} bytes as JSON",
         default=None,
     )
 
@@ -219,6 +229,7 @@ class _JobFields(Wanted):
                         "workload", "holds NUL characters", None, "text without NUL", "remove them"
                     )
                 )
+            wrong += _wrong_workload(self.workload) if not wrong else []
         return wrong
 
     def _wrong_window(self) -> list[FieldError]:

@@ -15,6 +15,7 @@ from models.domain.time import LONDON
 from services.types import EnergyRow, JobDetail
 from web.views.changes_view import HistoryLine, history
 from web.views.conversation import Line, conversation
+from web.views.execution_view import execution_facts, execution_note
 from web.views.formatting import (
     carbon_against,
     carbon_value,
@@ -92,6 +93,8 @@ class JobPage:
     """Whether windows are still looked at, so that one can be asked about."""
     sbatch_line: str
     sbatch_note: str
+    execution: tuple[Fact, ...]
+    execution_note: str
     refusal: RefusalView | None
     outturn: OutturnView | None
     talk: tuple[Line, ...]
@@ -311,7 +314,7 @@ def job_page(
     is_refused = view.status is JobStatus.REFUSED
     state = state_of(view, now)
     actions, confirms = actions_of(view, now)
-    sbatch_line, sbatch_note = sbatch_of(view)
+    sbatch_line, sbatch_note = sbatch_of(view) if job.workload is None else ("", "")
     chart = None
     if award is not None and not is_refused:
         chart = why_chart(
@@ -349,6 +352,8 @@ def job_page(
         can_ask=view.status in OPEN_STATUSES,
         sbatch_line=sbatch_line,
         sbatch_note=sbatch_note,
+        execution=execution_facts(view, now),
+        execution_note=execution_note(view),
         refusal=refusal_view(plan.refusal, now) if plan and plan.refusal and is_refused else None,
         outturn=outturn_view(plan.outturn, now) if plan and plan.outturn else None,
         talk=conversation(messages, now, job.job_id),
