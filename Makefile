@@ -26,7 +26,7 @@ FAST  := tests/unit tests/contract tests/architecture
 DEMO  := HALFHOUR_GRID_SOURCE=simulated HALFHOUR_DATA_DIR=data/demo HALFHOUR_LOGS_DIR=logs/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check lint types format docs e2e ui slow assets bench lock full
+.PHONY: help setup run demo test check lint types format docs e2e ui slow slurm assets bench lock full
 # Two `make run` at once must not install twice into one environment.
 .NOTPARALLEL:
 
@@ -47,9 +47,9 @@ demo: $(CORE)  ## the same with a demo fleet on a simulated grid, kept apart in 
 	@exec env $(DEMO) $(PY) app.py
 
 test: $(DEV)  ## unit, contract and architecture tests
-	$(PY) -m pytest $(FAST) -m "not slow and not postgres" -n auto -q
+	$(PY) -m pytest $(FAST) -m "not slow and not postgres and not slurm" -n auto -q
 
-check: lint types test slow e2e ui docs  ## everything: what CI runs
+check: lint types test slow e2e slurm ui docs  ## everything: what CI runs
 
 lint: $(DEV)  ## ruff and the import rules
 	$(PY) -m ruff check .
@@ -64,10 +64,13 @@ format: $(DEV)  ## settle layout and imports
 	$(PY) -m ruff format .
 
 slow: $(DEV)  ## the slow tests, and the storage suite again on PostgreSQL
-	$(PY) -m pytest $(FAST) -m "slow or postgres" -n auto -q || [ $$? -eq 5 ]
+	$(PY) -m pytest $(FAST) -m "(slow or postgres) and not slurm" -n auto -q || [ $$? -eq 5 ]
+
+slurm: $(DEV)  ## hand-over to a real slurmctld, slurmd and munge on loopback (needs Slurm and root; else skipped)
+	$(PY) -m pytest tests/contract/executors tests/e2e/test_slurm.py -m slurm -q
 
 e2e: $(DEV)  ## the running app over HTTP
-	$(PY) -m pytest tests/e2e -q
+	$(PY) -m pytest tests/e2e -m "not slurm" -q
 
 ui: $(DEV)  ## the pages in a browser (needs chromium)
 	$(PY) -m pytest tests/ui -q

@@ -31,8 +31,8 @@ from models.domain.execution import (
     WorkOrder,
     time_limit_of,
 )
-from models.domain.job import FINAL_STATUSES, Flexibility, Job, JobStatus
-from models.domain.ports import Executor, UnitOfWork
+from models.domain.job import FINAL_STATUSES, Flexibility, JobStatus
+from models.domain.ports import Executor, JobView, UnitOfWork
 from models.domain.time import ceil_slot
 from models.domain.workload import read_workload
 from services import intents, planning
@@ -342,14 +342,14 @@ def _hand_over(context: Context, executor: Executor, hand_over: HandOver) -> boo
     if hand_over.wanted is Wanted.HOLD:
         return None  # nobody has it yet, so nothing need be held
     with context.uow() as uow:
-        job = uow.jobs.get(hand_over.job_id)
-    if job.status in FINAL_STATUSES:
+        view = uow.jobs.view(hand_over.job_id, context.clock.now())
+    if view.job.status in FINAL_STATUSES:
         return None
     claimed = _claim(context, hand_over)
     if claimed is None:
         return None
     try:
-        external_id = executor.hand_over(_order(job, claimed))
+        external_id = executor.hand_over(_order(view, claimed))
     except ExecutorFailed as error:
         if error.is_final and not error.may_have_acted:
             _refused(context, claimed, error)
@@ -371,16 +371,20 @@ def _hand_over(context: Context, executor: Executor, hand_over: HandOver) -> boo
     return True
 
 
-def _order(job: Job, hand_over: HandOver) -> WorkOrder:
+def _order(view: JobView, hand_over: HandOver) -> WorkOrder:
+    """Return what an executor is given; at lower power a run lasts longer than the job asked for."""
+    job, award = view.job, view.plan.award if view.plan else None
     workload = read_workload(job.workload or {})
+    running = [s.end - s.start for s in award.placement.segments if s.power_kw > 0] if award else []
+    length = max(job.duration, sum(running, timedelta(0)))
     return WorkOrder(
         hand_over_id=hand_over.hand_over_id,
         job_id=job.job_id,
         owner=job.owner,
         workload=workload,
         begin=hand_over.begin,
-        duration=job.duration,
-        time_limit=time_limit_of(job, workload),
+        duration=length,
+        time_limit=time_limit_of(length, workload),
         is_interruptible=job.flexibility is Flexibility.INTERRUPTIBLE,
     )
 

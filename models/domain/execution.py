@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from models.domain.job import Job
 from models.domain.workload import Workload
 
 SHORTEST_LIMIT = timedelta(minutes=10)
@@ -188,8 +187,13 @@ class HandOver:
         return self.started_at - self.begin
 
 
-def time_limit_of(job: Job, workload: Workload) -> timedelta:
-    """Return when a run is ended by force: as asked, else twice its planned length, at least 10 minutes."""
+def time_limit_of(length: timedelta, workload: Workload) -> timedelta:
+    """Return when a run is ended by force: as asked, else twice its planned length, at least 10 minutes.
+
+    Args:
+        length: Planned time in which it runs, breaks left out.
+        workload: What is run.
+    """
     if workload.resources.time_limit_minutes is not None:
         return timedelta(minutes=workload.resources.time_limit_minutes)
-    return max(2 * job.duration, SHORTEST_LIMIT)
+    return max(2 * length, SHORTEST_LIMIT)
