@@ -6,10 +6,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from models.domain.errors import FieldError, InvalidRequest
+from models.domain.access import Caller
+from models.domain.errors import FieldError, InvalidRequest, NotFound
+from models.domain.execution import HandOver
 from models.domain.ports import Executor, JobPlan, JobView, UnitOfWork
 from models.domain.workload import executor_of, read_workload
 from services.context import Context
+
+LOG_TAIL_BYTES = 16_384
+"""Most of the end of a run's output that is shown. [B]"""
 
 SIMULATED = "simulated"
 """Mode of plans that were made on the synthetic grid."""
@@ -83,3 +88,29 @@ def with_execution(context: Context, uow: UnitOfWork, view: JobView) -> JobView:
         assert name is not None
         reason = withheld(context, context.executors.get(name), name, plan)
     return replace(view, hand_over=last, withheld=reason)
+
+
+def log_tail(context: Context, caller: Caller, job_id: str) -> str:
+    """Return the end of what a job's last run wrote.
+
+    Raises:
+        NotFound: If the job is not the caller's, was never handed over, or nothing of its output is kept here.
+        ExecutorFailed: If the executor that keeps it cannot be asked.
+    """
+    with context.uow() as uow:
+        uow.jobs.view(job_id, context.clock.now(), caller.sees_owner)
+        attempts = uow.hand_overs.of_job(job_id)
+    if not attempts:
+        raise NotFound(f"job {job_id} was not handed to an executor, so it has no output")
+    text = tail_of(context, attempts[-1])
+    if text is None:
+        raise NotFound(f"the executor {attempts[-1].executor} keeps no output of job {job_id} here")
+    return text
+
+
+def tail_of(context: Context, hand_over: HandOver) -> str | None:
+    """Return the end of what a run wrote; None where nothing of it is kept here."""
+    executor = context.executors.get(hand_over.executor)
+    if executor is None or hand_over.external_id is None:
+        return None
+    return executor.log_tail(hand_over.hand_over_id, hand_over.external_id, LOG_TAIL_BYTES)

@@ -27,6 +27,7 @@ from services import (
     controls,
     demo,
     energy,
+    executions,
     explain,
     health,
     idempotency,
@@ -140,6 +141,10 @@ class Services:
     def job_detail(self, caller: Caller, job_id: str) -> JobDetail:
         """Return everything the Job page shows."""
         return job_detail.show(self.context, caller, job_id)
+
+    def job_log(self, caller: Caller, job_id: str) -> str:
+        """Return the end of what a job's last run wrote; `NotFound` where nothing is kept here."""
+        return executions.log_tail(self.context, caller, job_id)
 
     def change_job(self, caller: Caller, job_id: str, changes: Mapping[str, Any]) -> JobView:
         """Change fields of a job that has not started (names of `JobDraft`) and re-plan."""

@@ -16,7 +16,7 @@ from models.domain.ports import JobView, UnitOfWork
 from models.domain.signal import Quality, SignalName
 from services import energy
 from services.context import Context
-from services.executions import with_execution
+from services.executions import tail_of, with_execution
 from services.holding import freeze_lead
 from services.types import JobDetail
 
@@ -54,6 +54,7 @@ def show(context: Context, caller: Caller, job_id: str) -> JobDetail:
         ]
         successors = [uow.jobs.view(job.job_id, now) for job in after if job.owner == owner]
     award = view.plan.award if view.plan else None
+    started = view.hand_over if view.hand_over and view.hand_over.has_started else None
     freeze_at = _freeze_at(context, award, asset, view.job)
     return JobDetail(
         view=view,
@@ -68,6 +69,7 @@ def show(context: Context, caller: Caller, job_id: str) -> JobDetail:
         predecessors=tuple(predecessors),
         successors=tuple(successors),
         changes=changes,
+        log_tail=tail_of(context, started) if started else None,
     )
 
 

@@ -389,3 +389,5 @@ class JobDetail:
     successors: tuple[JobView, ...] = field(default=())
     changes: tuple[PlanChange, ...] = ()
     """What plans did with it, newest first."""
+    log_tail: str | None = None
+    """End of what its last run wrote, where that is kept here."""

@@ -43,6 +43,8 @@ class FakeExecutor:
     calls: list[str] = field(default_factory=list)
     fails_with: ExecutorFailed | None = None
     """Raised by every call but `find`."""
+    output: dict[str, str] = field(default_factory=dict)
+    """What runs wrote, by our id."""
     is_away: bool = False
     """True: nobody answers any question."""
     dies: str | None = None
@@ -108,7 +110,7 @@ class FakeExecutor:
         }  # fmt: skip
 
     def log_tail(self, hand_over_id: str, external_id: str, max_bytes: int = 16_384) -> str | None:
-        return None
+        return self.output.get(hand_over_id)
 
     # --- what happens there -------------------------------------------------------------------
 

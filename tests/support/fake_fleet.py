@@ -76,6 +76,7 @@ class FakeFleet:
         self.changes_made: list[PlanChange] = []
         self.moves_news: MovesNews | None = None
         self.records: list[SealedRecord] = []
+        self.logs: dict[str, str] = {}
         self.idempotent: dict[tuple[str, str, str], StoredResponse] = {}
         self.stored_keys: list[ApiKey] = []
         self.fail_with: Exception | None = None

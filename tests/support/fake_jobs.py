@@ -173,6 +173,12 @@ class FakeJobs(FakeFleet):
             changes=tuple(c for c in self.changes_made if c.job_id == job_id),
         )
 
+    def job_log(self, caller: Caller, job_id: str) -> str:
+        self._own(caller, job_id)
+        if job_id not in self.logs:
+            raise NotFound(f"job {job_id} was not handed to an executor, so it has no output")
+        return self.logs[job_id]
+
     def change_job(self, caller: Caller, job_id: str, changes: Mapping[str, Any]) -> JobView:
         job = self._own(caller, job_id)
         if job.status not in OPEN_STATUSES:

@@ -138,6 +138,14 @@ def show_job(job_id: str) -> Response:
     return reply(present(services().job(current_caller(), job_id)))
 
 
+@bp.get("/jobs/<ident:job_id>/log")
+@operation("Jobs", {200: None}, media_types=("text/plain",), errors=(502,))
+def job_log(job_id: str) -> Response:
+    """Give the end of what a job's last run wrote, where its executor keeps that here."""
+    text = services().job_log(current_caller(), job_id)
+    return finish_get(Response(text, content_type="text/plain; charset=utf-8"), etag=False)
+
+
 @bp.patch("/jobs/<ident:job_id>")
 @operation("Jobs", {200: JobOut}, body=JobChange, errors=(409,), needs=Permission.SUBMIT)
 def change_job(job_id: str, body: JobChange) -> Response:

@@ -11,6 +11,9 @@ from web.views.formatting import kilowatt_hours
 from web.views.job_facts import Fact
 from web.views.stamps import dated
 
+LINES_SHOWN = 40
+"""How many lines of a run's output the Job page shows."""
+
 EXECUTOR_NAMES: Mapping[str, str] = {
     "slurm": "Slurm",
     "local": "this machine",
@@ -79,6 +82,13 @@ def execution_note(view: JobView) -> str:
     if found.executor == "dry_run" and found.is_open:
         return "A dry run starts nothing: switch an executor on, or start it yourself and say whether it ran."
     return ""
+
+
+def last_lines(text: str, most: int = LINES_SHOWN) -> str:
+    """Return the last lines of a run's output without control characters, which a terminal would obey."""
+    lines = text.replace("\r\n", "\n").split("\n")
+    shown = "\n".join(lines[-most - 1 :] if not lines[-1] else lines[-most:])
+    return "".join(c for c in shown if c in "\n\t" or c.isprintable()).rstrip("\n")
 
 
 def delay_text(delay: timedelta) -> str:

@@ -15,7 +15,7 @@ from models.domain.time import LONDON
 from services.types import EnergyRow, JobDetail
 from web.views.changes_view import HistoryLine, history
 from web.views.conversation import Line, conversation
-from web.views.execution_view import execution_facts, execution_note
+from web.views.execution_view import execution_facts, execution_note, last_lines
 from web.views.formatting import (
     carbon_against,
     carbon_value,
@@ -95,6 +95,7 @@ class JobPage:
     sbatch_note: str
     execution: tuple[Fact, ...]
     execution_note: str
+    log_tail: str
     refusal: RefusalView | None
     outturn: OutturnView | None
     talk: tuple[Line, ...]
@@ -354,6 +355,7 @@ def job_page(
         sbatch_note=sbatch_note,
         execution=execution_facts(view, now),
         execution_note=execution_note(view),
+        log_tail=last_lines(detail.log_tail or ""),
         refusal=refusal_view(plan.refusal, now) if plan and plan.refusal and is_refused else None,
         outturn=outturn_view(plan.outturn, now) if plan and plan.outturn else None,
         talk=conversation(messages, now, job.job_id),

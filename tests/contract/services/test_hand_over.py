@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
-from models.domain.errors import AuditBroken, ExecutorFailed, InvalidRequest
+from models.domain.access import Caller, Role
+from models.domain.errors import AuditBroken, ExecutorFailed, InvalidRequest, NotFound
 from models.domain.execution import ExecutionState, HandOver, Stage, Wanted
 from models.domain.job import JobStatus
 from models.domain.time import SLOT
-from services import controls, hand_over, intents, lifecycle, planning
+from services import controls, executions, hand_over, intents, job_detail, lifecycle, planning
 from services.context import Context
 from storage.database import Database
 from tests.support.fake_executor import FakeExecutor, PowerCut
@@ -586,3 +587,20 @@ def test_interruptible_work_pauses_between_its_chunks(hall: Hall) -> None:
     wishes = [intents.chunk_wish(job, plan, start + n * SLOT + MINUTE) for n in range(-1, 4)]
     assert wishes == [None, Wanted.RUN, Wanted.SUSPEND, Wanted.RUN, None]
     assert intents.chunk_wish(view.job, plan, start + SLOT + MINUTE) is None
+
+
+def test_the_end_of_the_output_is_shown_to_whom_the_job_belongs(hall: Hall) -> None:
+    job_id = later(hall)
+    with pytest.raises(NotFound, match="was not handed"):
+        executions.log_tail(hall.context, OPERATOR, job_id)
+    hall.tick()
+    with pytest.raises(NotFound, match="keeps no output"):
+        executions.log_tail(hall.context, OPERATOR, job_id)
+    hall.executor.start(at=NOON + hours(6))
+    hall.at(NOON + hours(6.1))
+    hall.executor.output[hall.stored(job_id).hand_over_id] = "epoch 1\n"
+    assert executions.log_tail(hall.context, OPERATOR, job_id) == "epoch 1\n"
+    assert job_detail.show(hall.context, OPERATOR, job_id).log_tail == "epoch 1\n"
+    stranger = Caller("somebody-else", Role.SUBMITTER)
+    with pytest.raises(NotFound):
+        executions.log_tail(hall.context, stranger, job_id)

@@ -414,3 +414,14 @@ def test_an_explanation_of_a_refusal_carries_the_checked_change(client: FlaskCli
 
 def test_finished_work_is_explained_without_candidates(client: FlaskClient) -> None:
     assert client.get("/api/jobs/completed-job/explain").json["candidates"] == []
+
+
+def test_the_end_of_a_runs_output_is_plain_text(
+    client: FlaskClient, services: FakeServices
+) -> None:
+    job_id = client.post("/api/jobs", json=NEEDED).json["job_id"]
+    assert client.get(f"/api/jobs/{job_id}/log").status_code == 404
+    services.logs[job_id] = "epoch 1\n<b>\n"
+    answer = client.get(f"/api/jobs/{job_id}/log")
+    assert (answer.mimetype, answer.text) == ("text/plain", "epoch 1\n<b>\n")
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
