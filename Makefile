@@ -26,7 +26,7 @@ FAST  := tests/unit tests/contract tests/architecture
 DEMO  := HALFHOUR_GRID_SOURCE=simulated HALFHOUR_DATA_DIR=data/demo HALFHOUR_LOGS_DIR=logs/demo
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test check lint types format docs e2e ui slow slurm assets bench lock full
+.PHONY: help setup run demo test check lint types format docs e2e ui slow slurm client assets bench lock full
 # Two `make run` at once must not install twice into one environment.
 .NOTPARALLEL:
 
@@ -77,6 +77,9 @@ ui: $(DEV)  ## the pages in a browser (needs chromium)
 
 docs: $(DEV)  ## check links, examples and the settings page
 	$(PY) -m scripts.check_docs
+
+client:  ## pack the command-line client into build/halfhour, one file to copy
+	$(PYTHON) scripts/pack_client.py build/halfhour
 
 assets:  ## copy the front-end files of package.json into static/vendor (needs npm)
 	$(PYTHON) scripts/assets.py

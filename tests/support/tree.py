@@ -17,6 +17,7 @@ ROOMS = (
     "api_clients",
     "audit",
     "beckn",
+    "client",
     "executors",
     "models",
     "services",
@@ -25,7 +26,7 @@ ROOMS = (
 )
 """Packages of the product."""
 
-SINGLES = ("app", "cli", "config", "config_values", "gunicorn.conf", "wiring")
+SINGLES = ("app", "cli", "cli_work", "config", "config_values", "gunicorn.conf", "wiring")
 """Modules of the product that stand alone at the top."""
 
 
