@@ -5,13 +5,13 @@ Importing this module builds nothing; the app is made when somebody asks for it,
 
 from __future__ import annotations
 
-import logging
 import socket
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from config import InvalidSettings, Settings, bind_problem, is_loopback
+from log_lines import write_to_stderr
 from models.domain.errors import HalfhourError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     from web import create_flask
 
     settings = settings or Settings.from_env()
-    _log_to_stderr(settings.log_level)
+    write_to_stderr(settings.log_level, settings.log_format)
     wired = wiring.wire(settings)
     app: Flask = create_flask(wired.services, _web_settings(settings))
     app.extensions["services"] = wired.services
@@ -59,19 +59,8 @@ def _web_settings(settings: Settings) -> WebSettings:
         trusted_proxies=settings.trusted_proxies,
         allowed_hosts=tuple(settings.allowed_hosts),
         version=wiring.VERSION,
+        logs_requests=settings.log_format == "json",
     )
-
-
-def _log_to_stderr(level: str) -> None:
-    """Write the program's own log to standard error, once per process."""
-    root = logging.getLogger()
-    if not root.handlers:
-        handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-        root.addHandler(handler)
-    root.setLevel(level)
-    # Ten lines of migrations at every start hide the one line a user needs.
-    logging.getLogger("alembic").setLevel(max(root.level, logging.WARNING))
 
 
 def __getattr__(name: str) -> Any:

@@ -14,7 +14,7 @@ import click
 from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 
-from cli_work import submit
+from cli_work import doctor, submit
 from models.domain.access import Caller, Role
 from models.domain.asset import LOCAL_OWNER
 from models.domain.errors import HalfhourError
@@ -32,7 +32,7 @@ ROLES = click.Choice([str(role) for role in Role])
 
 def register(app: Flask) -> None:
     """Add every command to an app."""
-    for command in (keys, audit, demo, db, signals, worker, best_window, backtest, submit):
+    for command in (keys, audit, demo, db, signals, worker, best_window, backtest, submit, doctor):
         app.cli.add_command(command)
 
 

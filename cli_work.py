@@ -1,4 +1,4 @@
-"""`flask --app app submit`: hand in work from this machine's own command line, without a server or a key."""
+"""`flask --app app submit` hands in work without a server or a key; `doctor` says whether the program can do its work here."""
 
 from __future__ import annotations
 
@@ -89,3 +89,21 @@ def _with_fields(error: InvalidRequest) -> str:
         cure = f"; {one.cure}" if one.cure else ""
         lines.append(f"  {one.field}: {one.message}{cure}")
     return "\n".join(lines)
+
+
+@click.command("doctor")
+@with_appcontext
+def doctor() -> None:
+    """Check configuration, disk, clock, database, upstreams, executors and chain. Exit status 1 if something is at fault."""
+    import wiring
+
+    settings = wiring.wired_of(current_app).settings
+    named = ", ".join(sorted(settings.model_fields_set)) or "none"
+    click.echo(f"ok       configuration: read; set by you: {named}")
+    services: Any = current_app.extensions["services"]
+    is_sick = False
+    for check in services.examine():
+        is_sick = is_sick or check.finding == "fault"
+        click.echo(f"{check.finding:<8} {check.subject}: {check.text}")
+    if is_sick:
+        click.get_current_context().exit(1)

@@ -145,6 +145,8 @@ class Serving(_Group):
     """Requests one key or address may make in a minute; 0 switches the limit off. [1/min]"""
     schedule_wait_seconds: Annotated[float, Field(ge=0, le=600)] = 30.0
     """How long a scheduling request waits for its plan before it is answered 202. [s]"""
+    log_format: Literal["text", "json"] = "text"
+    """How the program's own log is written: for people, or one JSON object a line with request and job ids."""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     """Least severe message written to the program's log on standard error."""
 

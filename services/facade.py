@@ -5,7 +5,7 @@ This module only delegates. Errors are those of `models.domain.errors`; `caller`
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -26,6 +26,7 @@ from services import (
     board,
     controls,
     demo,
+    doctor,
     energy,
     executions,
     explain,
@@ -37,11 +38,14 @@ from services import (
     statement,
     statistics,
     submit,
+    telemetry,
     what_if,
 )
 from services.context import Context
+from services.doctor import Check
 from services.explain_types import Account, Candidate, Scarcity, WindowQuery
 from services.plan_changes import PlanChanges
+from services.telemetry import Telemetry
 from services.trade_off import TradeOff
 from services.types import (
     AssetDraft,
@@ -369,6 +373,14 @@ class Services:
     def ready(self) -> Mapping[str, Any]:
         """Return readiness: database, migrations, logs writable, data line; raises `SourceUnavailable` if not ready."""
         return health.ready(self.context)
+
+    def telemetry(self) -> Telemetry:
+        """Return planning, hand-overs and the loop over all owners, without naming a job."""
+        return telemetry.show(self.context)
+
+    def examine(self) -> Iterator[Check]:
+        """Look at everything the program needs here, one check after the other."""
+        return doctor.examine(self.context)
 
     def load_demo(self, caller: Caller) -> PlanRun:
         """Load the demo: 3 clusters and 24 jobs, planned. Only while signals are simulated or replayed, or said so."""

@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+from models.domain import trace
 from models.domain.errors import AuditBroken, Conflict, ExecutorFailed
 from models.domain.execution import (
     WAITING,
@@ -133,7 +134,8 @@ def follow(context: Context) -> Handed:
                 continue
             for hand_over in _known_now(context, executor, group, renew):
                 renew()
-                went_well = _tell(context, executor, hand_over)
+                with trace.about(job_id=hand_over.job_id):
+                    went_well = _tell(context, executor, hand_over)
                 calls += went_well is not None
                 failures += went_well is False
     if late:
@@ -164,8 +166,9 @@ def _look(context: Context, executor: Executor, group: Iterable[HandOver]) -> bo
     calls_for_plan = False
     for hand_over in group:
         reports = found.get(hand_over.hand_over_id, ())
-        _take_off_doubles(executor, reports)
-        calls_for_plan |= absorb(context, executor, hand_over, reports)
+        with trace.about(job_id=hand_over.job_id):
+            _take_off_doubles(executor, reports)
+            calls_for_plan |= absorb(context, executor, hand_over, reports)
     return calls_for_plan
 
 

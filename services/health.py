@@ -29,7 +29,7 @@ def ready(context: Context) -> Mapping[str, Any]:
             source="database",
         )
     folder = context.settings.logs_dir
-    if not _is_writable(folder):
+    if not is_writable(folder):
         raise SourceUnavailable(
             f"the log folder {folder} cannot be written; mend its permissions or set HALFHOUR_LOGS_DIR",
             source="audit log",
@@ -46,7 +46,7 @@ def ready(context: Context) -> Mapping[str, Any]:
     }
 
 
-def _is_writable(folder: Path) -> bool:
+def is_writable(folder: Path) -> bool:
     """Return whether records can be written to a folder, or the folder can be made."""
     place = folder
     while not place.exists() and place != place.parent:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
+from models.domain import trace
 from services import audit_view, hand_over, lifecycle, outturn, planning
 from services.context import Context
 from services.signals import LOOP_LEASE, RefreshReport
@@ -100,7 +101,8 @@ class Loop:
                 )
                 break
             try:
-                done[name] = step()
+                with trace.about(step=name):
+                    done[name] = step()
             except Exception as error:
                 log.exception("step %r of the loop failed; the other steps go on", name)
                 failed[name] = f"{type(error).__name__}: {error}"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import re
+import time
 from datetime import timedelta
 from uuid import uuid4
 
@@ -11,6 +13,7 @@ from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from models.domain import trace
 from models.domain.errors import Forbidden
 from web import auth, csrf
 from web.context import SETTINGS, request_id, services, web_settings
@@ -36,6 +39,8 @@ HEADERS = {
 
 HSTS = "max-age=31536000"
 """Sent only where the program is served over TLS alone."""
+
+log = logging.getLogger(__name__)
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
@@ -64,6 +69,7 @@ def install(app: Flask, settings: WebSettings) -> None:
         )
     app.before_request(_guard)
     app.after_request(_finish)
+    app.teardown_request(_forget_ids)
     app.jinja_env.globals["csrf_token"] = csrf.csrf_token
 
 
@@ -71,6 +77,8 @@ def _guard() -> None:
     """Run every check in order; the first that fails answers."""
     given = request.headers.get("X-Request-Id", "")
     g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+    g.begun_at = time.monotonic()
+    trace.begin(request_id=g.request_id)
     _check_size()
     if auth.access_of(request.endpoint) is auth.Access.UNASKED:
         auth.forget()
@@ -175,6 +183,22 @@ def _finish(response: Response) -> Response:
         response.headers.setdefault("Strict-Transport-Security", HSTS)
     if request_id():
         response.headers["X-Request-Id"] = request_id()
+        if web_settings().logs_requests:
+            _log_answer(response)
     if request.endpoint != "static" and "Cache-Control" not in response.headers:
         response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def _forget_ids(_error: BaseException | None) -> None:
+    """End the request's ids: what this thread does next is something else."""
+    trace.begin()
+
+
+def _log_answer(response: Response) -> None:
+    """Write one line about an answered request; the query is left out, for it may hold anything."""
+    job_id = (request.view_args or {}).get("job_id")
+    ids = {"request_id": request_id(), **({"job_id": str(job_id)} if job_id else {})}
+    took_ms = (time.monotonic() - g.begun_at) * 1000.0
+    said = (request.method, request.path, response.status_code, took_ms)
+    log.info("%s %s %d %.0f ms", *said, extra={"ids": ids})

@@ -29,6 +29,8 @@ class WebSettings:
     """Host names answered to where keys exist; empty: any. Without keys only loopback names are."""
     api_docs: bool = True
     """Whether `/api/openapi.json` and `/api/docs` are served."""
+    logs_requests: bool = False
+    """Whether each answered request is a line of the log, as machines that read it want."""
     version: str = "0.1.0"
     """Version of the program, shown by `/health` and in the API description."""
 

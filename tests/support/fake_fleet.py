@@ -29,6 +29,7 @@ from models.domain.plan import (
 from models.domain.ports import JobPlan, JobView, Page, StoredResponse
 from models.domain.signal import Quality
 from models.domain.time import SLOT, floor_slot
+from services.telemetry import Telemetry
 from services.types import (
     AssetDraft,
     AssetUse,
@@ -77,6 +78,7 @@ class FakeFleet:
         self.moves_news: MovesNews | None = None
         self.records: list[SealedRecord] = []
         self.logs: dict[str, str] = {}
+        self.seen = Telemetry(now, None, {}, (), True)
         self.idempotent: dict[tuple[str, str, str], StoredResponse] = {}
         self.stored_keys: list[ApiKey] = []
         self.fail_with: Exception | None = None

@@ -18,6 +18,7 @@ from models.domain.errors import Conflict, FieldError, InvalidRequest, NotFound
 from models.domain.job import FINAL_STATUSES, OPEN_STATUSES, Job, JobStatus
 from models.domain.ports import Page, StoredResponse, VerifyReport
 from models.domain.time import floor_slot
+from services.telemetry import Telemetry
 from services.types import (
     AssetDraft,
     JobDraft,
@@ -130,6 +131,9 @@ class FakeServices(FakeReading):
             "clock": {"now": self.now},
             "data": self.data_line(),
         }
+
+    def telemetry(self) -> Telemetry:
+        return self.seen
 
     def load_demo(self, caller: Caller) -> PlanRun:
         fill(self, caller, is_demo=True)

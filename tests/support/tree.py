@@ -26,7 +26,16 @@ ROOMS = (
 )
 """Packages of the product."""
 
-SINGLES = ("app", "cli", "cli_work", "config", "config_values", "gunicorn.conf", "wiring")
+SINGLES = (
+    "app",
+    "cli",
+    "cli_work",
+    "config",
+    "config_values",
+    "gunicorn.conf",
+    "log_lines",
+    "wiring",
+)
 """Modules of the product that stand alone at the top."""
 
 

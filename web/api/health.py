@@ -34,8 +34,9 @@ def ready() -> Response:
 @bp.get("/metrics")
 @operation(TAG, {200: None}, media_types=(MEDIA_TYPE,))
 def show_metrics() -> Response:
-    """Count jobs, age of data and records of the log, in the text format of Prometheus."""
-    body = metrics(services().statistics(current_caller()), services().ready())
+    """Tell jobs, planning, hand-overs, age of data and records of the log, in the text format of Prometheus."""
+    found = services().statistics(current_caller())
+    body = metrics(found, services().ready(), services().telemetry())
     return finish_get(
         Response(body, content_type=f"{MEDIA_TYPE}; version=0.0.4; charset=utf-8"), etag=False
     )
