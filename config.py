@@ -317,6 +317,17 @@ class Executors(_Group):
     """Signs what the webhook executor sends."""
 
 
+class Notices(_Group):
+    """Notices: where the program tells of moved, refused and silent jobs and of old data; see docs/operations.md."""
+
+    notify_url: Annotated[
+        Url | None, Field(json_schema_extra={"allowed": "an http(s) address"})
+    ] = None
+    """Where notices are sent; https, or http on this machine. Without it they are only kept to be read."""
+    notify_secret: Annotated[SecretStr | None, Field(min_length=16)] = None
+    """Signs notices that are sent."""
+
+
 class Money(_Group):
     """Money: tax on prices."""
 
@@ -326,11 +337,11 @@ class Money(_Group):
     """Whose VAT rates apply."""
 
 
-GROUPS: tuple[type[_Group], ...] = (Serving, Keeping, Grid, Planning, Executors, Money)
+GROUPS: tuple[type[_Group], ...] = (Serving, Keeping, Grid, Planning, Executors, Notices, Money)
 """Groups of settings in the order in which they are explained."""
 
 
-class Settings(Money, Executors, Planning, Grid, Keeping, Serving):
+class Settings(Money, Notices, Executors, Planning, Grid, Keeping, Serving):
     """Every setting, checked and frozen. Build it with `from_env`, or by keyword in a test."""
 
     @classmethod
@@ -416,9 +427,7 @@ def executor_problems(settings: Settings) -> list[str]:
             "webhook" in on and (url is None or settings.webhook_secret is None)
         ),
         f"HALFHOUR_WEBHOOK_URL={url} is not https; work would be sent in clear": (
-            url is not None
-            and not url.startswith("https://")
-            and not is_loopback(urlsplit(url).hostname or "")
+            url is not None and _is_in_clear(url)
         ),
         f"HALFHOUR_SLURM_TIME_ZONE={zone} is not the name of a time zone; use one such as UTC or Europe/London": (
             zone not in available_timezones()
@@ -430,11 +439,24 @@ def executor_problems(settings: Settings) -> list[str]:
             not SECRET_ENTRY.fullmatch(entry) for entry in settings.executor_secrets
         ),
     }
+    notify_url = settings.notify_url
+    if notify_url is not None:
+        wrong["HALFHOUR_NOTIFY_URL needs HALFHOUR_NOTIFY_SECRET, at least sixteen characters"] = (
+            settings.notify_secret is None
+        )
+        wrong[f"HALFHOUR_NOTIFY_URL={notify_url} is not https; notices would be sent in clear"] = (
+            _is_in_clear(notify_url)
+        )
     try:
         shlex.split(settings.slurm_prefix)
     except ValueError:
         wrong["HALFHOUR_SLURM_PREFIX has a quotation mark too many or too few"] = True
     return [sentence for sentence, is_wrong in wrong.items() if is_wrong]
+
+
+def _is_in_clear(url: str) -> bool:
+    """Return whether what is sent to an address could be read on the way."""
+    return not url.startswith("https://") and not is_loopback(urlsplit(url).hostname or "")
 
 
 def passed_secret(entries: tuple[str, ...], owner: str, name: str) -> str | None:

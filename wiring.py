@@ -22,7 +22,14 @@ from zoneinfo import ZoneInfo
 
 from agents.policy import Policy
 from models.domain.access import Role
-from models.domain.ports import CarbonSource, Executor, PriceSource, SignalBatch, VerifyReport
+from models.domain.ports import (
+    CarbonSource,
+    Executor,
+    Notifier,
+    PriceSource,
+    SignalBatch,
+    VerifyReport,
+)
 from models.domain.time import Clock
 from services.access import secret_sha256
 from services.clock import ShiftedClock, SystemClock
@@ -157,6 +164,7 @@ def wire(settings: Settings) -> Wired:
         draft_anchor=signer.draft_anchor,
         is_storage_current=lambda: is_current(database),
         executors=_executors(settings),
+        notifier=_notifier(settings),
     )
     return Wired(Services(context), settings, database, audit, http)
 
@@ -268,6 +276,19 @@ def _executors(settings: Settings) -> dict[str, Executor]:
         key = settings.webhook_secret.get_secret_value()
         made["webhook"] = WebhookExecutor(settings.webhook_url, key, requests.Session(), times)
     return made
+
+
+def _notifier(settings: Settings) -> Notifier | None:
+    if settings.notify_url is None:
+        return None
+    import requests
+
+    from api_clients.notify import WebhookNotifier
+
+    assert settings.notify_secret is not None, "config checks this"
+    times = (settings.http_connect_timeout_seconds, settings.http_read_timeout_seconds)
+    key = settings.notify_secret.get_secret_value()
+    return WebhookNotifier(settings.notify_url, key, requests.Session(), times)
 
 
 def _slurm(settings: Settings, run_dir: Path, secret: Callable[[str, str], str | None]) -> Executor:

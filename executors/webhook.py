@@ -8,7 +8,6 @@ Secrets of a workload travel as references: the receiver looks them up where it 
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -20,6 +19,7 @@ import requests
 
 from models.domain.errors import ExecutorFailed, FieldError
 from models.domain.execution import ExecutionReport, WorkOrder
+from models.domain.signature import HEADER, signature
 from models.domain.time import format_utc
 from models.domain.workload import Workload
 
@@ -27,12 +27,6 @@ LONGEST_ANSWER = 65_536
 """How much of an answer is read. [B]"""
 
 LONGEST_ID = 200
-
-
-def signature(secret: str, seconds: int, body: bytes) -> str:
-    """Return the value of the signature header for a body sent at a system time. [s]"""
-    text = f"{seconds}.".encode() + body
-    return f"t={seconds},v1={hmac.new(secret.encode(), text, hashlib.sha256).hexdigest()}"
 
 
 class WebhookExecutor:
@@ -144,7 +138,7 @@ class WebhookExecutor:
         seconds = int(self._system_now().timestamp())
         headers = {
             "Content-Type": "application/json",
-            "Halfhour-Signature": signature(self._secret, seconds, body),
+            HEADER: signature(self._secret, seconds, body),
             "Idempotency-Key": f"{run_id}-{event}-{key}"[:200],
         }
         try:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from agents.policy import Policy
 from models.domain.decision import DecisionDraft
-from models.domain.ports import AuditLog, Executor, LeaseStore, UnitOfWorkFactory
+from models.domain.ports import AuditLog, Executor, LeaseStore, Notifier, UnitOfWorkFactory
 from models.domain.time import Clock
 from services.signals import SignalService
 
@@ -55,3 +55,5 @@ class Context:
     """System time, for keys, anchors and reports; plans use `clock`."""
     executors: Mapping[str, Executor] = field(default_factory=dict)
     """Who starts work, by name; only those the operator switched on."""
+    notifier: Notifier | None = None
+    """Where notices are delivered; None: they are only kept to be read."""

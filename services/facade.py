@@ -13,6 +13,7 @@ from models.domain.access import ApiKey, Caller, Role
 from models.domain.asset import Asset
 from models.domain.decision import SealedRecord
 from models.domain.job import Job
+from models.domain.notice import Notice
 from models.domain.plan import NegotiationSummary
 from models.domain.ports import JobFilter, JobView, Page, StoredResponse, VerifyReport
 from models.domain.signal import SignalName
@@ -33,6 +34,7 @@ from services import (
     health,
     idempotency,
     job_detail,
+    notices,
     plan_changes,
     planning,
     statement,
@@ -377,6 +379,12 @@ class Services:
     def telemetry(self) -> Telemetry:
         """Return planning, hand-overs and the loop over all owners, without naming a job."""
         return telemetry.show(self.context)
+
+    def notices(
+        self, caller: Caller, *, cursor: str | None = None, limit: int = 50
+    ) -> Page[Notice]:
+        """Return what people should hear of, newest first."""
+        return notices.page(self.context, caller, cursor=cursor, limit=limit)
 
     def examine(self) -> Iterator[Check]:
         """Look at everything the program needs here, one check after the other."""

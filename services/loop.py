@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from models.domain import trace
-from services import audit_view, hand_over, lifecycle, outturn, planning
+from services import audit_view, hand_over, lifecycle, notices, outturn, planning
 from services.context import Context
 from services.signals import LOOP_LEASE, RefreshReport
 
@@ -116,6 +116,7 @@ class Loop:
             "advance": lambda: lifecycle.advance(context),
             "replan": self._replan,
             "hand_over": lambda: hand_over.follow(context),
+            "notices": lambda: notices.tell(context),
             "settle": lambda: outturn.settle(context),
             "flush": lambda: audit_view.flush(context),
             "prune": self._prune,

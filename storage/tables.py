@@ -160,6 +160,36 @@ class PlanStateRow(Base):
     version: Mapped[int]
 
 
+class NoticeRow(Base):
+    """One thing people should hear of."""
+
+    __tablename__ = "notices"
+    notice_id: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str]
+    """What makes it the same notice."""
+    owner: Mapped[str | None]
+    """Null: it concerns everybody."""
+    is_due: Mapped[bool]
+    """Whether it is still to be delivered."""
+    created_at: Mapped[datetime]
+    body: Mapped[str]
+    """The `Notice` as JSON."""
+
+    __table_args__ = (
+        Index(None, "key", unique=True),
+        Index(None, "is_due", "created_at"),
+        Index(None, "created_at", "notice_id"),
+    )
+
+
+class ToldStartRow(Base):
+    """The start of a job that people were last told."""
+
+    __tablename__ = "told_starts"
+    job_id: Mapped[str] = mapped_column(primary_key=True)
+    start_at: Mapped[datetime]
+
+
 class NegotiationRow(Base):
     """One negotiation with its messages and the frozen plan it ended in."""
 

@@ -15,6 +15,7 @@ from models.domain.ports import (
     IdempotencyRepository,
     JobRepository,
     KeyRepository,
+    NoticeRepository,
     PlanRepository,
 )
 from storage.assets import SqlAssetRepository
@@ -26,6 +27,7 @@ from storage.health import SqlHealthRepository
 from storage.idempotency import SqlIdempotencyRepository
 from storage.jobs import SqlJobRepository
 from storage.keys import SqlKeyRepository
+from storage.notices import SqlNoticeRepository
 from storage.plans import SqlPlanRepository
 
 
@@ -49,6 +51,7 @@ class SqlUnitOfWork:
     keys: KeyRepository
     health: HealthRepository
     hand_overs: HandOverRepository
+    notices: NoticeRepository
 
     def __init__(
         self, database: Database, *, write: bool, system_now: Callable[[], datetime]
@@ -73,6 +76,7 @@ class SqlUnitOfWork:
         self.keys = SqlKeyRepository(transaction)
         self.health = SqlHealthRepository(transaction)
         self.hand_overs = SqlHandOverRepository(transaction)
+        self.notices = SqlNoticeRepository(transaction)
         return self
 
     def __exit__(

@@ -1,4 +1,4 @@
-"""Planned jobs as a calendar (RFC 5545)."""
+"""Planned jobs and notices as calendars (RFC 5545)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import UTC, timedelta
 from typing import Final
 
 from models.domain.job import JobStatus
+from models.domain.notice import Notice, NoticeKind
 from models.domain.ports import JobView
 from models.domain.regions import REGIONS
 
@@ -45,5 +46,42 @@ def calendar(views: Iterable[JobView]) -> bytes:
         event.add("description", plan.award.why)
         event.add("status", "CONFIRMED" if view.status is JobStatus.RUNNING else "TENTATIVE")
         event.add("transp", "TRANSPARENT")
+        out.add_component(event)
+    return bytes(out.to_ical())
+
+
+TITLES: Final = {
+    NoticeKind.MOVED: "Moved",
+    NoticeKind.REFUSED: "Refused",
+    NoticeKind.START_UNCONFIRMED: "Start not confirmed",
+    NoticeKind.DATA_STALE: "Old data",
+}
+"""First words of a notice in a calendar."""
+
+
+def notices(found: Iterable[Notice]) -> bytes:
+    """Return a calendar of notices, each with an alarm at the time it was made."""
+    from icalendar import Alarm, Calendar, Event
+
+    out = Calendar()
+    out.add("prodid", "-//Halfhour//Notices//EN")
+    out.add("version", "2.0")
+    out.add("x-wr-calname", "Halfhour: notices")
+    out.add("refresh-interval", REFRESH, parameters={"value": "DURATION"})
+    for notice in found:
+        at = notice.created_at.astimezone(UTC)
+        event = Event()
+        event.add("uid", f"{notice.notice_id}@halfhour")
+        event.add("dtstamp", at)
+        event.add("dtstart", at)
+        event.add("duration", timedelta(minutes=5))
+        event.add("summary", f"{TITLES[notice.kind]}: {notice.text}")
+        event.add("description", notice.text)
+        event.add("transp", "TRANSPARENT")
+        alarm = Alarm()
+        alarm.add("action", "DISPLAY")
+        alarm.add("description", notice.text)
+        alarm.add("trigger", timedelta(0))
+        event.add_component(alarm)
         out.add_component(event)
     return bytes(out.to_ical())

@@ -24,6 +24,7 @@ from models.domain.execution import (
     WorkOrder,
 )
 from models.domain.job import Job, JobControls, JobStatus
+from models.domain.notice import Notice
 from models.domain.plan import (
     Award,
     Deferral,
@@ -492,6 +493,33 @@ class HandOverRepository(Protocol):
         """Return how many there are by executor, stage and the executor's last word."""
 
 
+class NoticeRepository(Protocol):
+    """What people should hear of, and what they were told."""
+
+    def add(self, notice: Notice) -> bool:
+        """Store a notice; False where one with its key is stored already."""
+
+    def update(self, notice: Notice) -> None:
+        """Store what became of its delivery. Raises `NotFound`."""
+
+    def due(self, limit: int) -> tuple[Notice, ...]:
+        """Return notices still to be delivered, oldest first."""
+
+    def page(
+        self, owner: str | None, *, cursor: str | None = None, limit: int = 50
+    ) -> Page[Notice]:
+        """Return notices an owner may read, newest first; None: of every owner."""
+
+    def told_starts(self) -> Mapping[str, datetime]:
+        """Return the start last told of every job that has one."""
+
+    def tell_starts(self, starts: Mapping[str, datetime]) -> None:
+        """Note what people know of some jobs."""
+
+    def forget_starts(self, job_ids: list[str]) -> None:
+        """Forget what was told of jobs that are over."""
+
+
 class UnitOfWork(Protocol):
     """One transaction. Leaving the block without `commit()` rolls back.
 
@@ -506,6 +534,7 @@ class UnitOfWork(Protocol):
     keys: KeyRepository
     health: HealthRepository
     hand_overs: HandOverRepository
+    notices: NoticeRepository
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -555,6 +584,13 @@ class ClockStore(Protocol):
 
     def floor(self, value: datetime) -> datetime:
         """Return the greater of `value` and the stored last clock reading, and store it: the clock never goes back."""
+
+
+class Notifier(Protocol):
+    """Where notices go."""
+
+    def send(self, notice: Notice) -> None:
+        """Deliver one; sent again it is the same notice. Raises `SourceUnavailable` where it did not arrive."""
 
 
 # --- executors --------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from models.domain.change import MovesNews, PlanChange
 from models.domain.decision import DecisionDraft, EventType, SealedRecord, seal
 from models.domain.errors import Conflict, NotFound
 from models.domain.job import OPEN_STATUSES, Job, JobStatus
+from models.domain.notice import Notice
 from models.domain.plan import (
     Award,
     Baseline,
@@ -78,6 +79,7 @@ class FakeFleet:
         self.moves_news: MovesNews | None = None
         self.records: list[SealedRecord] = []
         self.logs: dict[str, str] = {}
+        self.told: list[Notice] = []
         self.seen = Telemetry(now, None, {}, (), True)
         self.idempotent: dict[tuple[str, str, str], StoredResponse] = {}
         self.stored_keys: list[ApiKey] = []

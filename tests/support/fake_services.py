@@ -7,7 +7,7 @@ A small real implementation: assets and jobs are stored, and every job is planne
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,8 +16,10 @@ from models.domain.access import ApiKey, Caller, Role
 from models.domain.decision import SealedRecord
 from models.domain.errors import Conflict, FieldError, InvalidRequest, NotFound
 from models.domain.job import FINAL_STATUSES, OPEN_STATUSES, Job, JobStatus
+from models.domain.notice import Notice
 from models.domain.ports import Page, StoredResponse, VerifyReport
 from models.domain.time import floor_slot
+from services.doctor import Check, Finding
 from services.telemetry import Telemetry
 from services.types import (
     AssetDraft,
@@ -131,6 +133,15 @@ class FakeServices(FakeReading):
             "clock": {"now": self.now},
             "data": self.data_line(),
         }
+
+    def notices(
+        self, caller: Caller, *, cursor: str | None = None, limit: int = 50
+    ) -> Page[Notice]:
+        mine = [n for n in self.told if n.owner in {None, caller.owner}]
+        return page_of(mine, cursor, limit)
+
+    def examine(self) -> Iterator[Check]:
+        yield Check("database", Finding.OK, "in memory")
 
     def telemetry(self) -> Telemetry:
         return self.seen

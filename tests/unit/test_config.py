@@ -249,3 +249,11 @@ def test_work_is_given_only_the_variables_that_are_named_for_its_owner(
     assert passed_secret(("alice:TRAIN_TOKEN",), "alice", "TRAIN_TOKEN") == "s3cret"
     assert passed_secret(("alice:TRAIN_TOKEN",), "bob", "TRAIN_TOKEN") is None
     assert passed_secret((), "bob", "PATH") is None
+
+
+def test_notices_need_a_secret_and_a_safe_way() -> None:
+    url = "HALFHOUR_NOTIFY_URL"
+    secret = {"HALFHOUR_NOTIFY_SECRET": "0123456789abcdef"}
+    assert any("HALFHOUR_NOTIFY_SECRET" in p for p in problems_of(**{url: "https://x.example"}))
+    assert any("not https" in p for p in problems_of(**{url: "http://x.example", **secret}))
+    assert Settings.from_env({url: "http://127.0.0.1:9/x", **secret}).notify_url

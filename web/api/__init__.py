@@ -19,8 +19,30 @@ def register(app: Flask, services: Services) -> None:
         app: With settings and guards of the edge in place.
         services: The use cases that handlers call.
     """
-    from web.api import assets, controls, docs, energy, health, jobs, planning, records, what_if
+    from web.api import (
+        assets,
+        controls,
+        docs,
+        energy,
+        health,
+        jobs,
+        notices,
+        planning,
+        records,
+        what_if,
+    )
 
     app.extensions[SERVICES] = services
-    for module in (assets, jobs, controls, planning, what_if, energy, records, health, docs):
+    for module in (
+        assets,
+        jobs,
+        controls,
+        planning,
+        what_if,
+        energy,
+        records,
+        notices,
+        health,
+        docs,
+    ):
         app.register_blueprint(module.bp)

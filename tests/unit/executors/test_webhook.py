@@ -11,9 +11,10 @@ import pytest
 import requests
 import responses
 
-from executors.webhook import WebhookExecutor, signature
+from executors.webhook import WebhookExecutor
 from models.domain.errors import ExecutorFailed
 from models.domain.execution import WorkOrder
+from models.domain.signature import signature
 from models.domain.workload import read_workload
 
 URL = "https://runner.example.org/hook"

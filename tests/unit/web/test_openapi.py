@@ -123,11 +123,11 @@ def test_every_route_of_the_api_is_described(app: Flask) -> None:
         ("GET", "/api/energy/current/{region}"), ("GET", "/api/energy/forecast/{region}"), ("GET", "/api/regions"),
         ("GET", "/api/statistics"), ("GET", "/api/logs"), ("GET", "/api/logs/{job_id}"), ("GET", "/api/logs/verify"),
         ("GET", "/api/jobs.ics"),
-    ("GET", "/api/jobs/{job_id}/log"), ("GET", "/health"), ("GET", "/ready"), ("GET", "/metrics"),
+    ("GET", "/api/jobs/{job_id}/log"), ("GET", "/api/notices"), ("GET", "/api/notices.ics"), ("GET", "/health"), ("GET", "/ready"), ("GET", "/metrics"),
     }  # fmt: skip
     csv_twins = {(m, p) for m, p in described if p.endswith(".csv")}
     assert described - csv_twins == wanted
-    assert len(csv_twins) == 7
+    assert len(csv_twins) == 8
 
 
 def test_the_document_is_openapi_3_1_and_whole(app: Flask) -> None:
