@@ -67,6 +67,8 @@ def submit(words: tuple[str, ...]) -> None:
         job, work = job_of(args, command, datetime.now(UTC), str(Path.cwd()))
     except BadLine as error:
         raise _NotUnderstood(str(error)) from error
+    if args.every or (args.copies or 1) > 1:
+        raise _NotUnderstood("copies and routines are handed in over REST: use the halfhour client")
     if work.left_out:
         click.echo(f"without effect here: {', '.join(work.left_out)}", err=True)
     services: Any = current_app.extensions["services"]

@@ -1,4 +1,4 @@
-"""The `halfhour` command: best-window, submit, status, explain, log, cancel.
+"""The `halfhour` command: best-window, submit, import, status, explain, log, cancel, routines, end.
 
 The server's address is read from HH_URL (default http://127.0.0.1:5000), the API key from HH_KEY or the file named by
 HH_KEY_FILE. Exit status: 0 done, 1 refused or failed, 2 not understood.
@@ -18,7 +18,8 @@ from typing import Any
 from client import shown
 from client.rest import Refused, Rest
 from client.sbatch_line import BadLine
-from client.submission import add_options, job_of, split_at_dashes, when
+from client.submission import add_options, copied, job_of, routine_of, split_at_dashes, when
+from client.table import jobs_of
 
 DEFAULT_URL = "http://127.0.0.1:5000"
 
@@ -50,6 +51,9 @@ def parser() -> argparse.ArgumentParser:
         "submit", help="hand in work and have it planned", allow_abbrev=False
     )
     add_options(submit)
+    table = commands.add_parser("import", help="hand in the jobs of a CSV file, all or none")
+    table.add_argument("file")
+    commands.add_parser("routines", help="work that is handed in again and again")
     status = commands.add_parser("status", help="where jobs stand")
     status.add_argument("job", nargs="?")
     status.add_argument(
@@ -58,9 +62,11 @@ def parser() -> argparse.ArgumentParser:
     for name, says in (
         ("explain", "why a job stands where it stands"),
         ("log", "the end of what a job wrote"),
+        ("end", "end a routine; jobs it has made stay"),
         ("cancel", "take a job back, or end it; its record is kept"),
     ):
-        commands.add_parser(name, help=says).add_argument("job")
+        one = commands.add_parser(name, help=says)
+        one.add_argument("job", metavar="ROUTINE" if name == "end" else "JOB")
     return top
 
 
@@ -110,6 +116,12 @@ def _submit(rest: Rest, args: argparse.Namespace) -> int:
     job, work = job_of(args, args.words, _now(), str(Path.cwd()))
     if work.left_out:
         print(f"halfhour: without effect here: {', '.join(work.left_out)}", file=sys.stderr)
+    if args.every:
+        routine = rest.post("routines", body=routine_of(args, job))
+        _say(args, routine, shown.routine_lines(routine))
+        return 0
+    if args.copies and args.copies > 1:
+        return _hand_in(rest, args, [copied(job, n) for n in range(args.copies)])
     made = rest.post("jobs", body=job)
     try:
         rest.post("jobs", made["job_id"], "schedule")
@@ -120,6 +132,38 @@ def _submit(rest: Rest, args: argparse.Namespace) -> int:
         )
     _say(args, made, shown.job_lines(made))
     return 1 if made["status"] == "refused" else 0
+
+
+def _import(rest: Rest, args: argparse.Namespace) -> int:
+    try:
+        text = Path(args.file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadLine(f"{args.file} cannot be read: {error}") from error
+    return _hand_in(rest, args, jobs_of(text))
+
+
+def _hand_in(rest: Rest, args: argparse.Namespace, jobs: list[dict[str, Any]]) -> int:
+    """Hand in several jobs, all or none, and have them planned together."""
+    made = rest.post("jobs", "batch", body={"jobs": jobs})["items"]
+    try:
+        rest.post("jobs", made[0]["job_id"], "schedule")
+        made = [rest.get("jobs", job["job_id"]) for job in made]
+    except Refused as error:
+        print(f"halfhour: all are accepted, but not planned yet: {error}", file=sys.stderr)
+    _say(args, made, shown.table(made))
+    return 1 if any(job["status"] == "refused" for job in made) else 0
+
+
+def _routines(rest: Rest, args: argparse.Namespace) -> int:
+    told = rest.get("routines")
+    _say(args, told, [line for one in told["items"] for line in shown.routine_lines(one)])
+    return 0
+
+
+def _end(rest: Rest, args: argparse.Namespace) -> int:
+    told = rest.delete("routines", args.job)
+    _say(args, told, shown.routine_lines(told))
+    return 0
 
 
 def _status(rest: Rest, args: argparse.Namespace) -> int:
@@ -163,6 +207,9 @@ def _now() -> datetime:
 _COMMANDS = {
     "best-window": _best_window,
     "submit": _submit,
+    "import": _import,
+    "routines": _routines,
+    "end": _end,
     "status": _status,
     "explain": _explain,
     "log": _log,

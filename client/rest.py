@@ -65,6 +65,10 @@ class Rest:
         """Send JSON under a key of its own, so that a repeated request has one effect; return the answer."""
         return json.loads(self._ask("POST", path, {} if body is None else body, {}))
 
+    def delete(self, *path: str) -> Any:
+        """End what stands at a path; return the answer."""
+        return json.loads(self._ask("DELETE", path, None, {}))
+
     def _ask(self, method: str, path: tuple[str, ...], body: Any, query: Mapping[str, Any]) -> str:
         url = f"{self._url}/api/" + "/".join(quote(part, safe="") for part in path)
         if query:

@@ -94,6 +94,16 @@ def table(jobs: Iterable[Json]) -> list[str]:
     ]
 
 
+def routine_lines(told: Json) -> list[str]:
+    """Return work that is handed in again and again."""
+    times = "" if told["copies"] == 1 else f", {told['copies']} copies"
+    state = f"next {clock(told['next_start'])}" if told["is_live"] else "ended"
+    what = f"{told['routine_id']}  {told['job'].get('job_name') or ''}".rstrip()
+    wish = f"every {told['every']} {told['start']}, done within {told['finish_within_hours']:g} h{times}"
+    lines = [f"{what}: {wish}; {state}; {told['handed_in']} jobs so far"]
+    return [*lines, f"  refused last: {told['last_error']}"] if told["last_error"] else lines
+
+
 def explained(told: Json) -> list[str]:
     """Return why a job stands where it stands."""
     lines = [f"{told['job_id']}: {told['status']}", f"  {told['why'] or 'It is not planned yet.'}"]

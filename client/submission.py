@@ -52,6 +52,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--min-saving", type=float, metavar="PERCENT", help="wait only if it saves this much")
     add("--executor", choices=("slurm", "local", "webhook", "dry_run"))
     add("--attempts", type=int, help="runs at most: after a failure it is planned again")
+    add("--copies", type=int, help="identical jobs")
+    add(
+        "--every",
+        choices=("day", "weekday", "week"),
+        help="hand it in again and again, until ended",
+    )
+    add("--at", metavar="HH:MM", help="with --every: earliest start on each of those days, London")
+    add("--within", metavar="+14h", help="with --every: from earliest start to latest finish")
+    add("--until", metavar="DATE", help="with --every: last date, such as 2026-12-31")
     add("--env", action="append", metavar="NAME=VALUE", help="variable of the run")
     add("--secret", action="append", metavar="NAME=SECRET",
         help="variable of the run that holds a secret of the server, by the secret's name")  # fmt: skip
@@ -99,6 +108,35 @@ def job_of(
     named = {"executor": args.executor, "max_attempts": args.attempts, "env": env or None}
     job["workload"] = {**workload, **{k: v for k, v in named.items() if v is not None}}
     return job, work
+
+
+def copied(job: dict[str, Any], n: int) -> dict[str, Any]:
+    """Return one of several identical jobs; only their names and ids differ."""
+    ids = {"job_id": f"{job['job_id']}-{n + 1}"} if "job_id" in job else {}
+    return {**job, "job_name": f"{job['job_name'][:70]}, copy {n + 1}", **ids}
+
+
+def routine_of(args: argparse.Namespace, job: dict[str, Any]) -> dict[str, Any]:
+    """Return a job as work that is handed in again and again.
+
+    Raises:
+        BadLine: If it is not said when.
+    """
+    within = _AHEAD.fullmatch((args.within or "").strip().lower())
+    if not args.at or within is None or args.by or args.earliest or args.job_id:
+        raise BadLine(
+            "say --every weekday --at 18:00 --within +14h, and neither --by, --from nor --job-id"
+        )
+    hours = float(within[1]) * {"m": 1 / 60, "h": 1.0, "d": 24.0}[within[2]]
+    plain = {k: v for k, v in job.items() if k not in {"latest_finish", "earliest_start"}}
+    asked = {"until": args.until, "copies": args.copies}
+    return {
+        "every": args.every,
+        "start": args.at,
+        "finish_within_hours": hours,
+        "job": plain,
+        **{name: value for name, value in asked.items() if value is not None},
+    }
 
 
 def when(text: str, now: datetime) -> datetime:

@@ -16,6 +16,7 @@ from models.domain.job import Job
 from models.domain.notice import Notice
 from models.domain.plan import NegotiationSummary
 from models.domain.ports import JobFilter, JobView, Page, StoredResponse, VerifyReport
+from models.domain.routine import Routine
 from models.domain.signal import SignalName
 from services import (
     access,
@@ -37,6 +38,7 @@ from services import (
     notices,
     plan_changes,
     planning,
+    routines,
     statement,
     statistics,
     submit,
@@ -47,6 +49,7 @@ from services.context import Context
 from services.doctor import Check
 from services.explain_types import Account, Candidate, Scarcity, WindowQuery
 from services.plan_changes import PlanChanges
+from services.routines import RoutineDraft
 from services.telemetry import Telemetry
 from services.trade_off import TradeOff
 from services.types import (
@@ -121,6 +124,26 @@ class Services:
     ) -> tuple[JobView, ...]:
         """Accept a job (or copies and repeats of it) and plan at once; returns all of them planned."""
         return submit.submit_and_plan(self.context, caller, draft, repeat or Repeat())
+
+    def submit_jobs(self, caller: Caller, drafts: list[JobDraft]) -> tuple[JobView, ...]:
+        """Accept several jobs, all or none, without planning them yet."""
+        return submit.submit_many(self.context, caller, drafts)
+
+    def create_routine(self, caller: Caller, draft: RoutineDraft) -> Routine:
+        """Hand work in again and again; `InvalidRequest` where its first occurrence could not be accepted."""
+        return routines.create(self.context, caller, draft)
+
+    def routines(self, caller: Caller) -> tuple[Routine, ...]:
+        """Return the live routines the caller may see."""
+        return routines.page(self.context, caller)
+
+    def routine(self, caller: Caller, routine_id: str) -> Routine:
+        """Return one routine, ended ones too."""
+        return routines.get(self.context, caller, routine_id)
+
+    def end_routine(self, caller: Caller, routine_id: str) -> Routine:
+        """End a routine; jobs it has made stay."""
+        return routines.end(self.context, caller, routine_id)
 
     def estimate(self, caller: Caller, draft: JobDraft) -> Estimate:
         """Return what the planner would do with a draft now; nothing is stored."""

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from models.domain import trace
-from services import audit_view, hand_over, lifecycle, notices, outturn, planning
+from services import audit_view, hand_over, lifecycle, notices, outturn, planning, routines
 from services.context import Context
 from services.signals import LOOP_LEASE, RefreshReport
 
@@ -114,6 +114,7 @@ class Loop:
             "refresh": self._refresh,
             "confirm": lambda: hand_over.confirm(context),
             "advance": lambda: lifecycle.advance(context),
+            "routines": lambda: routines.extend(context),
             "replan": self._replan,
             "hand_over": lambda: hand_over.follow(context),
             "notices": lambda: notices.tell(context),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -10,7 +12,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from models.domain.access import Caller
 from models.domain.asset import Asset
 from models.domain.decision import DecisionDraft, EventType
-from models.domain.errors import FieldError, Forbidden, InvalidRequest, NotFound
+from models.domain.errors import Conflict, FieldError, Forbidden, InvalidRequest, NotFound
 from models.domain.job import OPEN_STATUSES, Job, JobStatus
 from models.domain.ports import JobFilter, JobView, Page, UnitOfWork
 from models.domain.time import LONDON, is_working_day
@@ -32,6 +34,16 @@ def submit(context: Context, caller: Caller, draft: JobDraft) -> JobView:
     """Accept one job; it is planned by the next negotiation."""
     (job,) = _accept(context, caller, [draft])
     return get(context, caller, job.job_id)
+
+
+def submit_many(context: Context, caller: Caller, drafts: list[JobDraft]) -> tuple[JobView, ...]:
+    """Accept several jobs, all or none; they are planned by the next negotiation.
+
+    Raises:
+        InvalidRequest: If one of them is wrong; fields begin with its place, as `jobs.3.`.
+    """
+    jobs = _accept(context, caller, drafts)
+    return tuple(get(context, caller, job.job_id) for job in jobs)
 
 
 def submit_and_plan(
@@ -129,25 +141,60 @@ def shifted(instant: datetime | None, days: int) -> datetime | None:
 def _accept(context: Context, caller: Caller, drafts: list[JobDraft]) -> list[Job]:
     if not caller.may_submit:
         raise Forbidden(f"the role {caller.role} may read but not submit jobs")
-    now = context.clock.now()
     accepted: list[Job] = []
     with context.uow(write=True) as uow:
-        assets = uow.assets.all_live(caller.owner)
         for number, draft in enumerate(drafts):
-            own = own_asset(uow, caller, draft)
-            if draft.workload is not None:
-                check_workload(context, draft.workload, caller.owner, own.executor)
-            before = uow.jobs.many(draft.depends_on) if draft.depends_on else {}
-            mine = {k: v for k, v in before.items() if v.owner == caller.owner}
-            job = job_of(
-                draft, caller.owner, own, assets, mine, now, _new_id(context, caller, draft, number)
-            )
-            uow.jobs.add(job)
-            uow.decisions.append(_accepted_draft(context, caller, job, now))
-            accepted.append(job)
+            with _numbered(number, len(drafts)):
+                accepted.append(add(context, uow, caller, draft, number))
         uow.plans.bump()
         uow.commit()
     return accepted
+
+
+@contextmanager
+def _numbered(number: int, count: int) -> Iterator[None]:
+    """Say of which of several jobs an error inside the block is."""
+    try:
+        yield
+    except InvalidRequest as error:
+        if count == 1:
+            raise
+        fields = tuple(replace(one, field=f"jobs.{number}.{one.field}") for one in error.fields)
+        raise type(error)(f"jobs.{number}: {error}", fields) from error
+    except Conflict as error:
+        if count == 1:
+            raise
+        raise Conflict(f"jobs.{number}: {error}") from error
+
+
+def add(context: Context, uow: UnitOfWork, caller: Caller, draft: JobDraft, number: int = 0) -> Job:
+    """Accept a job inside a transaction; the caller bumps the plan and commits.
+
+    Args:
+        context: Ports.
+        uow: For writing.
+        caller: Whose job it is.
+        draft: What was asked.
+        number: Its place among those of one request.
+    """
+    job = made(context, uow, caller, draft, number)
+    uow.jobs.add(job)
+    uow.decisions.append(_accepted_draft(context, caller, job, context.clock.now()))
+    return job
+
+
+def made(
+    context: Context, uow: UnitOfWork, caller: Caller, draft: JobDraft, number: int = 0
+) -> Job:
+    """Return the job that would be accepted, after every check; nothing is stored."""
+    own = own_asset(uow, caller, draft)
+    if draft.workload is not None:
+        check_workload(context, draft.workload, caller.owner, own.executor)
+    assets = uow.assets.all_live(caller.owner)
+    before = uow.jobs.many(draft.depends_on) if draft.depends_on else {}
+    mine = {k: v for k, v in before.items() if v.owner == caller.owner}
+    new_id = _new_id(context, caller, draft, number)
+    return job_of(draft, caller.owner, own, assets, mine, context.clock.now(), new_id)
 
 
 def _new_id(context: Context, caller: Caller, draft: JobDraft, number: int) -> UUID:

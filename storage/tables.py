@@ -160,6 +160,20 @@ class PlanStateRow(Base):
     version: Mapped[int]
 
 
+class RoutineRow(Base):
+    """Work that is handed in again and again."""
+
+    __tablename__ = "routines"
+    routine_id: Mapped[str] = mapped_column(primary_key=True)
+    owner: Mapped[str]
+    is_live: Mapped[bool]
+    version: Mapped[int]
+    body: Mapped[str]
+    """The `Routine` as JSON."""
+
+    __table_args__ = (Index(None, "is_live"), Index(None, "owner"))
+
+
 class NoticeRow(Base):
     """One thing people should hear of."""
 

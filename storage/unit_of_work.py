@@ -17,6 +17,7 @@ from models.domain.ports import (
     KeyRepository,
     NoticeRepository,
     PlanRepository,
+    RoutineRepository,
 )
 from storage.assets import SqlAssetRepository
 from storage.database import Database, Transaction
@@ -29,6 +30,7 @@ from storage.jobs import SqlJobRepository
 from storage.keys import SqlKeyRepository
 from storage.notices import SqlNoticeRepository
 from storage.plans import SqlPlanRepository
+from storage.routines import SqlRoutineRepository
 
 
 def system_time() -> datetime:
@@ -52,6 +54,7 @@ class SqlUnitOfWork:
     health: HealthRepository
     hand_overs: HandOverRepository
     notices: NoticeRepository
+    routines: RoutineRepository
 
     def __init__(
         self, database: Database, *, write: bool, system_now: Callable[[], datetime]
@@ -77,6 +80,7 @@ class SqlUnitOfWork:
         self.health = SqlHealthRepository(transaction)
         self.hand_overs = SqlHandOverRepository(transaction)
         self.notices = SqlNoticeRepository(transaction)
+        self.routines = SqlRoutineRepository(transaction)
         return self
 
     def __exit__(

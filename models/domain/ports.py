@@ -32,6 +32,7 @@ from models.domain.plan import (
     NegotiationSummary,
     Refusal,
 )
+from models.domain.routine import Routine
 from models.domain.signal import MixSeries, SignalName, SignalSeries
 from models.domain.time import Horizon
 from models.domain.workload import Workload
@@ -520,6 +521,22 @@ class NoticeRepository(Protocol):
         """Forget what was told of jobs that are over."""
 
 
+class RoutineRepository(Protocol):
+    """Work that is handed in again and again."""
+
+    def add(self, routine: Routine) -> None:
+        """Store a new one. Raises `Conflict` if its id exists."""
+
+    def update(self, routine: Routine) -> None:
+        """Store a changed one; `version` must be the read one + 1, else `Conflict`."""
+
+    def get(self, routine_id: str, owner: str | None = None) -> Routine:
+        """Return one, of an owner where one is given. Raises `NotFound`."""
+
+    def all(self, owner: str | None = None, *, only_live: bool = True) -> tuple[Routine, ...]:
+        """Return routines by id, of an owner where one is given."""
+
+
 class UnitOfWork(Protocol):
     """One transaction. Leaving the block without `commit()` rolls back.
 
@@ -535,6 +552,7 @@ class UnitOfWork(Protocol):
     health: HealthRepository
     hand_overs: HandOverRepository
     notices: NoticeRepository
+    routines: RoutineRepository
 
     def __enter__(self) -> Self:
         """Begin."""

@@ -15,7 +15,7 @@ from flask import Flask
 from models.domain.access import Caller, Role
 from scripts.pack_client import pack
 from services.types import AssetDraft
-from tests.support.running import closing_app, served
+from tests.support.running import closing_app, in_hours, served
 
 pytestmark = pytest.mark.e2e
 
@@ -66,6 +66,28 @@ def test_a_day_with_the_client(site: tuple[Flask, str, Path]) -> None:
     assert (code, "cancelled" in said) == (0, True)
     code, said, _ = halfhour(site, "status", job["job_id"], "--watch")
     assert (code, "cancelled" in said) == (1, True)
+
+
+def test_copies_a_table_and_a_routine(site: tuple[Flask, str, Path]) -> None:
+    code, said, _ = halfhour(
+        site, "submit", "--copies", "2", "--hours", "1", "--kw", "3", "--", "python", "t.py"
+    )
+    assert (code, said.count("scheduled")) == (0, 2)
+    by = in_hours(20)
+    rows = f"job_id,duration_hours,estimated_power_kw,latest_finish\nc1,1,3,{by}\nc2,2,3,{by}\n"
+    (site[2] / "jobs.csv").write_text(rows)
+    code, said, _ = halfhour(site, "import", "jobs.csv")
+    assert (code, said.count("scheduled")) == (0, 2)
+    code, _, said = halfhour(site, "import", "jobs.csv")
+    assert (code, "jobs.0: " in said) == (1, True), "all or none: both ids exist"
+    daily = ("--every", "day", "--at", "18:00", "--within", "+14h", "--hours", "1", "--kw", "3")
+    code, said, _ = halfhour(site, "--json", "submit", *daily, "--", "python", "t.py")
+    made = json.loads(said)
+    assert (code, made["is_live"]) == (0, True)
+    assert made["handed_in"] >= 1, "48 hours always hold a day's 18:00 with 14 hours after it"
+    assert made["routine_id"] in halfhour(site, "routines")[1]
+    assert "ended" in halfhour(site, "end", made["routine_id"])[1]
+    assert made["routine_id"] not in halfhour(site, "routines")[1]
 
 
 def test_what_the_server_refuses_is_told_with_the_cure(site: tuple[Flask, str, Path]) -> None:

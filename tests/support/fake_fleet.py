@@ -28,6 +28,7 @@ from models.domain.plan import (
     Relaxation,
 )
 from models.domain.ports import JobPlan, JobView, Page, StoredResponse
+from models.domain.routine import Routine
 from models.domain.signal import Quality
 from models.domain.time import SLOT, floor_slot
 from services.telemetry import Telemetry
@@ -79,6 +80,7 @@ class FakeFleet:
         self.moves_news: MovesNews | None = None
         self.records: list[SealedRecord] = []
         self.logs: dict[str, str] = {}
+        self.kept_routines: dict[str, Routine] = {}
         self.told: list[Notice] = []
         self.seen = Telemetry(now, None, {}, (), True)
         self.idempotent: dict[tuple[str, str, str], StoredResponse] = {}

@@ -17,9 +17,11 @@ from models.domain.decision import SealedRecord
 from models.domain.errors import Conflict, FieldError, InvalidRequest, NotFound
 from models.domain.job import FINAL_STATUSES, OPEN_STATUSES, Job, JobStatus
 from models.domain.notice import Notice
-from models.domain.ports import Page, StoredResponse, VerifyReport
+from models.domain.ports import JobView, Page, StoredResponse, VerifyReport
+from models.domain.routine import Routine
 from models.domain.time import floor_slot
 from services.doctor import Check, Finding
+from services.routines import RoutineDraft
 from services.telemetry import Telemetry
 from services.types import (
     AssetDraft,
@@ -133,6 +135,34 @@ class FakeServices(FakeReading):
             "clock": {"now": self.now},
             "data": self.data_line(),
         }
+
+    def submit_jobs(self, caller: Caller, drafts: list[JobDraft]) -> tuple[JobView, ...]:
+        return tuple(self.submit_job(caller, draft) for draft in drafts)
+
+    def create_routine(self, caller: Caller, draft: RoutineDraft) -> Routine:
+        routine_id = draft.routine_id or f"every-{len(self.kept_routines) + 1}"
+        job = {**draft.job, "duration_hours": draft.job["duration"] / timedelta(hours=1)}
+        del job["duration"]
+        self.kept_routines[routine_id] = Routine(
+            routine_id, caller.owner, draft.every, draft.hour, draft.minute, draft.window, draft.copies, job,
+            draft.first_on or self.now.date(), draft.until, self.now,
+        )  # fmt: skip
+        return self.kept_routines[routine_id]
+
+    def routines(self, caller: Caller) -> tuple[Routine, ...]:
+        return tuple(
+            r for r in self.kept_routines.values() if r.is_live and r.owner == caller.owner
+        )
+
+    def routine(self, caller: Caller, routine_id: str) -> Routine:
+        found = self.kept_routines.get(routine_id)
+        if found is None or found.owner != caller.owner:
+            raise NotFound(f"there is no routine {routine_id!r}")
+        return found
+
+    def end_routine(self, caller: Caller, routine_id: str) -> Routine:
+        self.kept_routines[routine_id] = replace(self.routine(caller, routine_id), is_live=False)
+        return self.kept_routines[routine_id]
 
     def notices(
         self, caller: Caller, *, cursor: str | None = None, limit: int = 50

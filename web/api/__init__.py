@@ -29,6 +29,7 @@ def register(app: Flask, services: Services) -> None:
         notices,
         planning,
         records,
+        routines,
         what_if,
     )
 
@@ -42,6 +43,7 @@ def register(app: Flask, services: Services) -> None:
         energy,
         records,
         notices,
+        routines,
         health,
         docs,
     ):

@@ -49,7 +49,7 @@ def _wrong_workload(raw: dict[str, Any]) -> list[FieldError]:
     return []
 
 
-class _JobFields(Wanted):
+class JobFields(Wanted):
     """Fields that a submission and a change share, all of them optional."""
 
     job_name: Text | None = field(
@@ -277,7 +277,7 @@ class _JobFields(Wanted):
         return given
 
 
-class JobSubmission(_JobFields):
+class JobSubmission(JobFields):
     """A new job. Needed: how long, power (or GPU model and count), done by; the rest has defaults."""
 
     job_id: NewIdentifier | None = field(
@@ -337,7 +337,7 @@ _NEVER_NULL = frozenset(
 )
 
 
-class JobChange(_JobFields):
+class JobChange(JobFields):
     """Fields of a job to change before it starts; what is left out stays, null takes a limit away."""
 
     def crosscheck(self) -> tuple[FieldError, ...]:

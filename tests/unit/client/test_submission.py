@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from client.sbatch_line import BadLine
-from client.submission import add_options, job_of, split_at_dashes, when
+from client.submission import add_options, copied, job_of, routine_of, split_at_dashes, when
 from web.schemas.jobs import JobSubmission
+from web.schemas.routines import RoutineSubmission
 
 SATURDAY = datetime(2026, 11, 21, 12, 10, tzinfo=UTC)
 """London is on UTC then."""
@@ -66,3 +67,27 @@ def test_without_a_length_it_says_what_is_missing() -> None:
         job("--kw 3 -- python t.py")
     with pytest.raises(BadLine, match="NAME=SECRET"):
         job("--hours 1 --kw 3 --secret TOKEN -- python t.py")
+
+
+def test_work_for_every_weekday_is_a_routine_the_api_takes() -> None:
+    options, words = split_at_dashes(
+        [
+            *("--every", "weekday", "--at", "18:00", "--within", "+14h", "--until", "2026-12-31"),
+            *("--copies", "2", "--hours", "2", "--kw", "3", "--", "python", "t.py"),
+        ]
+    )
+    parser = argparse.ArgumentParser()
+    add_options(parser)
+    args = parser.parse_args(options)
+    made, _ = job_of(args, words, SATURDAY, "/srv/ada")
+    draft = RoutineSubmission.model_validate(routine_of(args, made)).to_draft()
+    assert (draft.hour, draft.window, draft.copies) == (18, timedelta(hours=14), 2)
+    assert draft.job["workload"]["command"] == ["python", "t.py"]
+    args.by = "+3h"
+    with pytest.raises(BadLine, match="neither --by"):
+        routine_of(args, made)
+
+
+def test_copies_differ_in_name_and_id_only() -> None:
+    one = {"job_name": "train", "job_id": "t", "duration_hours": 1}
+    assert copied(one, 1) == {"job_name": "train, copy 2", "job_id": "t-2", "duration_hours": 1}

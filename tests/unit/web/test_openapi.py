@@ -122,8 +122,10 @@ def test_every_route_of_the_api_is_described(app: Flask) -> None:
         ("GET", "/api/jobs/{job_id}/explain"), ("GET", "/api/best-window"), ("POST", "/api/quote"),
         ("GET", "/api/energy/current/{region}"), ("GET", "/api/energy/forecast/{region}"), ("GET", "/api/regions"),
         ("GET", "/api/statistics"), ("GET", "/api/logs"), ("GET", "/api/logs/{job_id}"), ("GET", "/api/logs/verify"),
-        ("GET", "/api/jobs.ics"),
-    ("GET", "/api/jobs/{job_id}/log"), ("GET", "/api/notices"), ("GET", "/api/notices.ics"), ("GET", "/health"), ("GET", "/ready"), ("GET", "/metrics"),
+        ("GET", "/api/jobs.ics"), ("GET", "/api/jobs/{job_id}/log"), ("POST", "/api/jobs/batch"),
+        ("GET", "/api/notices"), ("GET", "/api/notices.ics"), ("POST", "/api/routines"), ("GET", "/api/routines"),
+        ("GET", "/api/routines/{routine_id}"), ("DELETE", "/api/routines/{routine_id}"),
+        ("GET", "/health"), ("GET", "/ready"), ("GET", "/metrics"),
     }  # fmt: skip
     csv_twins = {(m, p) for m, p in described if p.endswith(".csv")}
     assert described - csv_twins == wanted
