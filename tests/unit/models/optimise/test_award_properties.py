@@ -47,7 +47,7 @@ def answer(plan: Assignment, table: PricedTable) -> dict[str, tuple[str, int] | 
     }
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(small_problems(with_links=True, most=6))
 def test_no_plan_breaks_a_limit(problem: Problem) -> None:
     jobs, table = problem
@@ -69,7 +69,7 @@ def test_no_plan_breaks_a_limit(problem: Problem) -> None:
             assert mine.cost_gbp[pick] / mine.energy_kwh[pick] <= job.max_price_gbp_per_kwh + 1e-9
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(small_problems(with_links=True, most=4))
 def test_the_bound_is_below_the_optimum_and_the_plan_above_it(problem: Problem) -> None:
     jobs, table = problem
@@ -80,7 +80,7 @@ def test_the_bound_is_below_the_optimum_and_the_plan_above_it(problem: Problem) 
     assert optimum <= plan.objective_gbp + 1e-9
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(small_problems(with_links=True, most=6), st.randoms(use_true_random=False))
 def test_the_plan_does_not_depend_on_the_order_of_jobs_or_assets(
     problem: Problem, shuffler: random.Random
@@ -93,7 +93,7 @@ def test_the_plan_does_not_depend_on_the_order_of_jobs_or_assets(
     assert answer(plan, table) == answer(again, table)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(small_problems(most=5))
 def test_with_ample_power_each_job_gets_its_own_exhaustive_best(problem: Problem) -> None:
     jobs, table = problem
@@ -112,7 +112,7 @@ def test_with_ample_power_each_job_gets_its_own_exhaustive_best(problem: Problem
         assert (plan.choice[k] != UNSERVED) == bool(values)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(small_problems(most=5))
 def test_work_that_may_not_wait_runs_on_arrival_or_not_at_all(problem: Problem) -> None:
     jobs, table = problem
@@ -122,7 +122,7 @@ def test_work_that_may_not_wait_runs_on_arrival_or_not_at_all(problem: Problem) 
             assert table.horizon.start_of(int(mine.start[pick])) == mine.job.baseline_start
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(small_problems(most=6))
 def test_a_refused_job_finds_no_room_beside_the_served_ones(problem: Problem) -> None:
     jobs, table = problem
@@ -132,7 +132,7 @@ def test_a_refused_job_finds_no_room_beside_the_served_ones(problem: Problem) ->
             assert not plan.available(k).any()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(small_problems(most=5))
 def test_an_asset_that_nobody_may_use_changes_nothing(problem: Problem) -> None:
     jobs, table = problem
@@ -159,7 +159,7 @@ def lone_jobs(draw: st.DrawFn) -> tuple[Job, PricedTable]:
     return job, table
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(lone_jobs(), st.floats(0.0, 5.0), st.floats(0.0, 5.0))
 def test_a_higher_value_of_carbon_never_means_more_carbon_for_one_job(
     problem: tuple[Job, PricedTable], one: float, other: float
@@ -175,7 +175,7 @@ def test_a_higher_value_of_carbon_never_means_more_carbon_for_one_job(
     assert carbon[1] <= carbon[0] + 1e-9
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(small_problems(with_links=True, most=6))
 def test_planning_again_with_nothing_changed_moves_nobody(problem: Problem) -> None:
     jobs, table = problem

@@ -64,7 +64,7 @@ def test_it_is_the_cheapest_of_all_runs_that_begin_there(job: Job, lane: Lane) -
     assert valued(lane, found.parts).priced_gbp == pytest.approx(found.priced_gbp, abs=1e-9)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(pausing, lanes(slots=(2, 7)), numbers(0.0, 0.4))
 def test_a_job_that_may_pause_keeps_its_cap_from_there(job: Job, lane: Lane, cap: float) -> None:
     capped = replace(job, max_price_gbp_per_kwh=cap)

@@ -105,7 +105,7 @@ def _levels(job: Job, lane: Lane) -> list[list[tuple[float, float]]]:
     return [[(kw, r) for kw, r in table if kw <= room + 1e-6] for room in lane.room_kw]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(job=tabled, lane=elastic_lanes)
 def test_over_a_table_of_levels_the_run_is_the_best_of_all(job: Job, lane: Lane) -> None:
     every = list(runs_at_levels(job, lane, _levels(job, lane)))
@@ -157,7 +157,7 @@ def _linear_runs(job: Job, lane: Lane) -> list[Run]:
     return found
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(job=linear, lane=lanes(slots=(2, 5), rooms=(10.0, 10.0, 20.0, 8.0, 4.0, 0.0)))
 def test_at_a_linear_rate_bound_and_run_enclose_the_best_corner(job: Job, lane: Lane) -> None:
     every = _linear_runs(job, lane)
@@ -175,7 +175,7 @@ def test_at_a_linear_rate_bound_and_run_enclose_the_best_corner(job: Job, lane: 
         assert found.priced_gbp <= least + 1e-7
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(job=st.builds(an_elastic, minutes), lane=elastic_lanes)
 def test_at_a_linear_rate_from_zero_without_scarcity_the_run_is_proven(
     job: Job, lane: Lane
@@ -200,7 +200,7 @@ def _fits(job: Job, lane: Lane, parts: tuple[tuple[int, float, float], ...]) -> 
         assert kw >= (job.min_power_kw or 0.0) - 1e-6
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(job=tabled, lane=elastic_lanes, cap=caps)
 def test_over_a_table_with_caps_the_bound_holds_and_the_run_keeps_them(
     job: Job, lane: Lane, cap: tuple[float | None, float | None]
@@ -218,7 +218,7 @@ def test_over_a_table_with_caps_the_bound_holds_and_the_run_keeps_them(
             assert found.priced_gbp == pytest.approx(least, abs=1e-7)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(job=st.builds(an_elastic, minutes), lane=elastic_lanes, cap=numbers(20.0, 400.0))
 def test_at_a_linear_rate_from_zero_one_cap_is_kept_at_the_proven_least_cost(
     job: Job, lane: Lane, cap: float
@@ -249,7 +249,7 @@ def test_of_two_lanes_the_cheaper_wins_and_unknown_half_hours_come_last() -> Non
     assert only.tier == 1
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(job=st.one_of(tabled, linear), lane=lanes(slots=(2, 16)))
 def test_without_a_compiler_the_answers_are_the_same(job: Job, lane: Lane) -> None:
     fast, bound = cheapest(job, [lane]), quote(job, [lane]).bound_gbp

@@ -26,7 +26,7 @@ from tests.support.brute_patterns import (
 from tests.support.fleet import a_job
 from tests.support.lanes import a_lane, lanes, numbers
 
-FEW = settings(max_examples=60, deadline=None)
+FEW = settings(max_examples=25, deadline=None)
 
 
 def a_run(minutes: float = 60.0, **changes: object) -> Job:
@@ -143,7 +143,7 @@ def _same(mine: Sequence[Part], other: Sequence[Part]) -> bool:
     return len(mine) == len(other) and bool(np.allclose(np.array(mine), np.array(other)))
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     job=jobs,
     lane=lanes(slots=(4, 9), rooms=(10.0, 10.0, 20.0, 0.0)),
@@ -202,7 +202,7 @@ def test_a_label_limit_of_one_still_keeps_caps_and_does_not_claim_to_be_exact() 
         assert not beam.is_exact or beam.priced_gbp == pytest.approx(exact.priced_gbp)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(job=jobs, lane=lanes(slots=(5, 9)), cut=st.integers(1, 4), data=st.data())
 def test_a_begun_run_goes_on_as_the_best_of_all_that_share_its_beginning(
     job: Job, lane: Lane, cut: int, data: st.DataObject

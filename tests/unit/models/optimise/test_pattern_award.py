@@ -121,7 +121,7 @@ def _planned(fleet: Sequence[PatternOptions], table: PricedTable, links: Links) 
     return climb(award(fleet, table.room_kw, links), table, prices, has_held=False, seed=0)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(case=fleets())
 def test_the_plan_lies_between_its_bound_and_the_best_of_all_and_keeps_every_rule(
     case: tuple[list[PatternOptions], PricedTable, Links],
@@ -153,7 +153,7 @@ def test_the_plan_lies_between_its_bound_and_the_best_of_all_and_keeps_every_rul
                 assert plan.stop[p] <= plan.start[k]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(case=fleets(), price=st.lists(numbers(0.0, 2.0), min_size=SLOTS, max_size=SLOTS))
 def test_agents_apart_quote_to_the_last_bit_what_one_for_all_quotes(
     case: tuple[list[PatternOptions], PricedTable, Links], price: list[float]

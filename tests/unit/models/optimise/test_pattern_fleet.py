@@ -54,7 +54,7 @@ def _prices(two: tuple[Lane, ...]) -> tuple[np.ndarray, np.ndarray]:
     return price, room
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(job=st.one_of(interruptible, elastic), two=rows)
 def test_the_compiled_answer_is_that_of_the_plain_twin(job: Job, two: tuple[Lane, ...]) -> None:
     fleet = _fleet(job, two)

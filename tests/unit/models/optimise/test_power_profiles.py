@@ -97,7 +97,7 @@ def _starts(job: Job, table: PricedTable) -> list[int]:
     return found
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(job=profiled(), table=tables())
 def test_every_window_is_priced_by_the_power_of_its_half_hours(
     job: Job, table: PricedTable
@@ -112,7 +112,7 @@ def test_every_window_is_priced_by_the_power_of_its_half_hours(
         assert options.energy_kwh[n] == pytest.approx(energy)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     room=st.lists(powers, min_size=3, max_size=10),
     profile=st.lists(powers, min_size=1, max_size=3),
@@ -133,7 +133,7 @@ def test_a_window_is_weighed_with_its_first_power_first() -> None:
     assert window_sums(np.array([10.0, 20.0, 40.0]), np.array([1.0, 3.0])).tolist() == [70.0, 140.0]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(table=tables(), data=st.data())
 def test_two_profiles_share_room_half_hour_by_half_hour_and_cost_no_less_than_the_best(
     table: PricedTable, data: st.DataObject
