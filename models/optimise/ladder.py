@@ -3,7 +3,8 @@
 1. Everybody alone at its best: where that fits, it is the optimum and nothing else is tried.
 2. Few plain windows: ruin and recreate, then the exact programme over what could still be better.
 3. Many plain windows: prices, annealing, and a bound raised by leaving out what cannot matter (`fleet_solve.py`).
-4. Runs in chunks, elastic runs, dependencies: insertion at prices, then ruin and recreate (`search.py`).
+4. Runs in chunks, elastic runs, dependencies: insertion at prices and along what windows alone would do
+   (`guided.py`), then ruin and recreate (`search.py`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from models.optimise.assignment import UNSERVED, Assignment
 from models.optimise.award import orders
 from models.optimise.fleet import UNSERVED_CELL, Fleet, fleet_of
 from models.optimise.fleet_solve import EXACT_GAP, budget_for, is_scarce, solve
+from models.optimise.guided import guided
 from models.optimise.options import JobOptions, open_mask
 from models.optimise.pattern_options import PatternOptions
 from models.optimise.prices import Prices
@@ -31,7 +33,7 @@ FEW_WINDOWS = 20
 LARGE = 2_000
 """From so many jobs on windows are priced by compiled loops."""
 
-FAST_MOVES, SLOW_MOVES = 6, 1
+FAST_MOVES, SLOW_MOVES = 12, 1
 """Moves of the search per job: those with listed windows, and those whose runs are found on demand."""
 
 RANK_TOLERANCE_GBP = 1e-5
@@ -74,7 +76,7 @@ def climb(first: Assignment, table: PricedTable, prices: Prices, has_held: bool,
     if is_plain and not any(first.links.before):
         found = _windows(first, table, prices, seed)
     else:
-        found = _searched(first, prices, seed)
+        found = _searched(first, table, prices, seed)
     if found.plan.score < first.score and (not has_held or found.plan.serves_all_of(first)):
         return _claimed(found)
     return _claimed(replace(found, plan=first, method=PlanMethod.PRICED))
@@ -129,7 +131,7 @@ def _few(
     seed: int,
 ) -> Best:
     """Search, then ask the exact programme about the options that a better plan might use, and check its answer."""
-    searched = _searched(first, prices, seed)
+    searched = _searched(first, None, prices, seed)
     plan, bound = searched.plan, prices.bound_gbp
     picked = _options_of(plan, fleet)
     smaller = worthwhile(fleet, room_kw, prices.price_gbp, fleet.objective_gbp(picked))
@@ -162,13 +164,18 @@ def _mapped(first: Assignment, fleet: Fleet, choice: IntArray) -> Assignment:
     return plan
 
 
-def _searched(first: Assignment, prices: Prices, seed: int) -> Best:
-    plan = first
+def _searched(first: Assignment, table: PricedTable | None, prices: Prices, seed: int) -> Best:
+    """Insert, ease, ruin and recreate; fleets that are not few also along the windows search, given the table."""
+    begun = []
     for order in orders(first.options, first.links):
         other = Assignment(first.options, first.links, first.empty_room_kw)
         insert_at_prices(other, order, prices.price_gbp)
+        begun.append(other)
+    if table is not None and len(first.options) > FEW_WINDOWS:
+        begun.append(guided(first, table, prices, seed))
+    for other in begun:
         ease(other, prices.price_gbp)
-        plan = min(plan, other, key=lambda each: each.score)
+    plan = min((first, *begun), key=lambda each: each.score)
     again = Assignment(first.options, first.links, first.empty_room_kw)
     again.take(plan.choice)
     moves = sum(
