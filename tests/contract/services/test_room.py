@@ -39,10 +39,10 @@ def grams(slug: str, at: datetime) -> float:
 
 @pytest.fixture
 def clusters(make_world: Callable[..., World]) -> World:
-    """Give three empty clusters of 60 kW."""
+    """Give three empty clusters of 46 kW."""
     world = make_world(price=waves, carbon=grams)
     for name, place in (("a", "london"), ("b", "yorkshire"), ("c", "south_wales")):
-        with_cluster(world, asset_id=name, region=place, max_power_kw=60.0)
+        with_cluster(world, asset_id=name, region=place, max_power_kw=46.0)
     return world
 
 
