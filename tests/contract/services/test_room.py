@@ -39,10 +39,10 @@ def grams(slug: str, at: datetime) -> float:
 
 @pytest.fixture
 def clusters(make_world: Callable[..., World]) -> World:
-    """Give three empty clusters of 46 kW."""
+    """Give three empty clusters of 60 kW."""
     world = make_world(price=waves, carbon=grams)
     for name, place in (("a", "london"), ("b", "yorkshire"), ("c", "south_wales")):
-        with_cluster(world, asset_id=name, region=place, max_power_kw=46.0)
+        with_cluster(world, asset_id=name, region=place, max_power_kw=60.0)
     return world
 
 
@@ -61,12 +61,12 @@ def wished(rng: random.Random, job_id: str | None = None) -> JobDraft:
     release = NOON + hours(rng.uniform(0, 10))
     return JobDraft(
         duration=timedelta(hours=length),
-        latest_finish=release + hours(length + rng.uniform(0.6, 30)),
+        latest_finish=release + hours(length + rng.uniform(0.6, 12)),
         job_id=job_id,
         asset_id=rng.choice("abc"),
         allowed_regions=("london", "yorkshire", "south_wales"),
         earliest_start=release,
-        estimated_power_kw=rng.choice([5.0, 20.0, 45.0]),
+        estimated_power_kw=rng.choice([5.0, 20.0, 58.0]),
     )
 
 
