@@ -7,6 +7,7 @@ functions only: it loads the compiler.
 
 from __future__ import annotations
 
+import heapq
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,14 @@ def run_in_chunks(
         longest = max(longest, slots[k])
     if longest == 0:
         return INFINITE, 0
+    most = _free_chunks(min_run, slots, share)
+    if most:
+        cost, chunks = _scattered(
+            energy, held, is_open, first, end, arrived, delay, longest, share[0],
+            chunk_begin[:most], chunk_length,
+        )  # fmt: skip
+        if chunks >= 0:
+            return cost, chunks
     full, runs, heads = _sums(energy, held, is_open, min_run)
     least, best = _tables(full, runs, min_run, longest, slots.size)
     cost, chunks, at, is_new = INFINITE, 0, -1, False
@@ -84,6 +93,90 @@ def run_in_chunks(
         used = slots[chunks - 1]
         _trace(least, best, runs, used, chunks, at, is_new, min_run, chunk_begin, chunk_length)
     return cost, chunks
+
+
+@compiled
+def _free_chunks(min_run: int, slots: Any, share: Any) -> int:
+    """Return how many chunks a run may have if each may be one half-hour and none needs more time than one; else 0."""
+    most = 0
+    while most < slots.size and slots[most] == slots[0] and share[most] == share[0]:
+        most += 1
+    is_free = min_run == 1 and (most == slots.size or not slots[most:].any())
+    return most if is_free else 0
+
+
+@compiled
+def _scattered(
+    energy: Any,
+    held: Any,
+    is_open: Any,
+    first: int,
+    end: float,
+    arrived: float,
+    delay: float,
+    n: int,
+    share: float,
+    chunk_begin: IntArray,
+    chunk_length: IntArray,
+) -> tuple[float, int]:
+    """Find the cheapest run of single half-hours where breaks cost nothing: for each last one the cheapest before it.
+
+    Args and returns as in `run_in_chunks`, for runs of n half-hours in any number of chunks; -1 chunks where the
+    cheapest has more than `chunk_begin` holds, so that the limit counts and the recursion must decide.
+    """
+    cost, total, last = INFINITE, 0.0, -1
+    kept = [0.0]  # a heap of the n - 1 cheapest so far, negative: the dearest of them first
+    kept.pop()
+    for p in range(energy.size):
+        if not is_open[p]:
+            continue
+        full = energy[p] + held[p]
+        finish = first + p + share
+        if len(kept) == n - 1 and finish <= end + FINISH_SLACK:
+            here = total + share * energy[p] + held[p] + max(0.0, finish - arrived) * delay
+            if here < cost:
+                cost, last = here, p
+        if len(kept) < n - 1:
+            heapq.heappush(kept, -full)
+            total += full
+        elif n > 1 and full < -kept[0]:
+            total += full + heapq.heapreplace(kept, -full)
+    if last < 0:
+        return INFINITE, 0
+    used = _cheapest_before(energy + held, is_open, last, n - 1)
+    chunks = _write_chunks(used, chunk_begin, chunk_length)
+    cost = max(0.0, first + last + share - arrived) * delay
+    for p in range(last + 1):
+        if used[p]:
+            cost += (share if p == last else 1.0) * energy[p] + held[p]
+    return cost, chunks
+
+
+@compiled
+def _write_chunks(used: Any, chunk_begin: IntArray, chunk_length: IntArray) -> int:
+    """Write the chunks of marked half-hours and return how many; -1 where there are more than can be held."""
+    k = -1
+    for p in range(used.size):
+        if used[p]:
+            if p == 0 or not used[p - 1]:
+                k += 1
+                if k == chunk_begin.size:
+                    return -1
+                chunk_begin[k], chunk_length[k] = p, 0
+            chunk_length[k] += 1
+    return k + 1
+
+
+@compiled
+def _cheapest_before(full: Any, is_open: Any, last: int, n: int) -> Any:
+    """Mark a last half-hour and the n cheapest open ones before it, the first of equals; shape (last + 1,)."""
+    used = np.zeros(last + 1, dtype=np.bool_)
+    used[last] = True
+    places = np.flatnonzero(is_open[:last])
+    order = np.argsort(full[:last][places], kind="mergesort")
+    for i in range(n):
+        used[places[order[i]]] = True
+    return used
 
 
 @compiled

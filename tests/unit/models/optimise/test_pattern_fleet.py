@@ -127,3 +127,28 @@ def _best_plan(jobs: list[Job], lane: Lane, unserved_gbp: float) -> float:
         if (load <= lane.room_kw + 1e-6).all():
             least = min(least, sum(r.objective_gbp if r else unserved_gbp for r in plan))
     return float(least)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    job=st.builds(
+        a_job,
+        st.just("i"),
+        st.sampled_from((60.0, 75.0, 150.0, 210.0)),
+        flexibility=st.just(Flexibility.INTERRUPTIBLE),
+        max_chunks=st.integers(1, 9),
+        checkpoint_minutes=st.just(0.0),
+    ),
+    lane=lanes(slots=(6, 11)),
+    wider=st.integers(1, 9),
+)
+def test_runs_of_single_half_hours_without_checkpoints_are_the_cheapest_of_all(
+    job: Job, lane: Lane, wider: int
+) -> None:
+    # A second job may have more chunks, so that the arrays are wider than this job needs.
+    other = replace(job, job_id="j", max_chunks=wider)
+    fleet = fleets_of([Task(job, (lane,), 1e6), Task(other, (), 0.0)], HORIZON)[0]
+    price, room = _prices((lane, replace(lane, row=1, shadow_gbp_per_kwh=np.zeros(lane.slots))))
+    paid, _ = fleet.quote(price, room)
+    every = [run.priced_gbp for run in runs_in_chunks(job, lane)]
+    assert paid == pytest.approx(min(every, default=1e6), abs=1e-9)
