@@ -331,7 +331,11 @@ def _finished(ground: _Ground, choice: IntArray, seed: int) -> FleetPlan:
     order = np.argsort(work, kind="stable")
     count = annealing.lift_overload(order, *ground.runs, fleet.cell, over, choice, lifted)
     back = order[::-1][lifted[order[::-1]]]
-    hard = HARD_PRICE * ground.density
+    # Above any penalty too: where half-hours are worth nothing, densities say nothing about what room is worth.
+    penalty = float(np.abs(fleet.cost_gbp).max(initial=0.0)) / max(
+        float(fleet.power_kw.min(initial=np.inf)), 1e-6
+    )
+    hard = HARD_PRICE * max(ground.density, 1e-3 * penalty)
     if back.size:
         kernels.insert(
             back, *ground.runs, fleet.ptr, fleet.cell, fleet.cost_gbp, hard, over, choice

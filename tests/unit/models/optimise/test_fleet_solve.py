@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from models.domain.plan import PlanMethod
-from models.optimise.fleet import UNSERVED_CELL, fleet_of
+from models.optimise.fleet import UNSERVED_CELL, CompactFleet, fleet_of
 from models.optimise.fleet_award import award_priced
 from models.optimise.fleet_solve import Budget, solve, solve_compact
 from models.optimise.options import Closed
@@ -70,6 +70,19 @@ def test_jobs_without_room_stay_unserved_and_nothing_is_overloaded() -> None:
     assert found.unserved == int((fleet.cell[found.choice] == UNSERVED_CELL).sum()) > 0
     assert keeps_room(fleet, room, found.choice)
     assert found.bound_gbp <= found.objective_gbp
+
+
+def test_room_is_kept_also_where_running_costs_nothing_and_only_penalties_count() -> None:
+    # Three jobs of two half-hours in four: two run, one stays unserved for £5.
+    costs = np.zeros((1, 1, 4))
+    fleet = CompactFleet(
+        slots=np.full(3, 2, dtype=np.int32), power_kw=np.ones(3), first=np.zeros(3, dtype=np.int32),
+        last=np.full(3, 2, dtype=np.int32), ptr=np.arange(4, dtype=np.int64), asset=np.zeros(3, dtype=np.int16),
+        extra_gbp=np.zeros(3), klass=np.zeros(3, dtype=np.int8), unserved_gbp=np.full(3, 5.0), density_gbp=costs,
+    )  # fmt: skip
+    found = solve_compact(fleet, np.ones((1, 4)))
+    assert int((found.asset < 0).sum()) == 1
+    assert found.objective_gbp == pytest.approx(5.0)
 
 
 def test_a_fleet_beyond_listing_is_planned_from_short_lists() -> None:
