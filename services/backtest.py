@@ -180,12 +180,13 @@ def _stored(made: Run) -> dict[str, Any]:
         "starts": {k: [s.asset_id, format_utc(s.start)] for k, s in made.starts.items()},
         "moves": dict(made.moves),
         "negotiations": made.negotiations,
+        "frozen_moves": made.frozen_moves,
     }
 
 
 def _restored(stored: Mapping[str, Any]) -> Run:
     state = State.of_json({**stored, "awards": {}, "started": stored["starts"], "slot": 0})
-    return Run(state.started, state.moves, state.negotiations)
+    return Run(state.started, state.moves, state.negotiations, state.frozen_moves)
 
 
 def _result(

@@ -47,6 +47,7 @@ class State:
     started: dict[str, Start] = field(default_factory=dict)
     moves: dict[str, int] = field(default_factory=dict)
     negotiations: int = 0
+    frozen_moves: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return the state as plain JSON."""
@@ -56,6 +57,7 @@ class State:
             "started": _written(self.started),
             "moves": dict(self.moves),
             "negotiations": self.negotiations,
+            "frozen_moves": self.frozen_moves,
         }
 
     @classmethod
@@ -67,6 +69,7 @@ class State:
             _read(stored["started"]),
             {str(k): int(v) for k, v in stored["moves"].items()},
             int(stored["negotiations"]),
+            int(stored.get("frozen_moves", 0)),
         )
 
 
@@ -110,7 +113,7 @@ def roll(
         rolling.live()
         state.slot += 1
         told(state)
-    return Run(dict(state.started), dict(state.moves), state.negotiations)
+    return Run(dict(state.started), dict(state.moves), state.negotiations, state.frozen_moves)
 
 
 @dataclass
@@ -133,7 +136,7 @@ class _Rolling:
         }
         movable = [job for job in self._open(now) if job.job_id not in frozen]
         if movable:
-            self._take(negotiate(self._situation(now, movable, frozen)))
+            self._take(negotiate(self._situation(now, movable, frozen)), now)
             state.negotiations += 1
         for job_id in [k for k, award in state.awards.items() if award.start <= now]:
             state.started[job_id] = state.awards.pop(job_id)
@@ -181,18 +184,25 @@ class _Rolling:
             award.start + job.slots * SLOT,
         )
 
-    def _take(self, outcome: Outcome) -> None:
+    def _take(self, outcome: Outcome, now: datetime) -> None:
         """Take a plan over and count what it moved."""
         state = self.state
         for award in outcome.awards:
             placed = Start(award.placement.asset_id, award.placement.start)
             before = state.awards.get(award.job_id)
             if before is not None and before != placed:
-                state.moves[award.job_id] = state.moves.get(award.job_id, 0) + 1
+                self._count(award.job_id, before, now)
             state.awards[award.job_id] = placed
         for refusal in outcome.refusals:
-            if state.awards.pop(refusal.job_id, None) is not None:
-                state.moves[refusal.job_id] = state.moves.get(refusal.job_id, 0) + 1
+            lost = state.awards.pop(refusal.job_id, None)
+            if lost is not None:
+                self._count(refusal.job_id, lost, now)
+
+    def _count(self, job_id: str, before: Start, now: datetime) -> None:
+        """Count one move of an award, and whether it came inside the setup's freeze."""
+        self.state.moves[job_id] = self.state.moves.get(job_id, 0) + 1
+        is_inside = before.start <= now + self.setup.freeze
+        self.state.frozen_moves += bool(self.setup.freeze) and is_inside
 
 
 def clairvoyant(setup: Setup, grid: Grid) -> Run:

@@ -15,6 +15,9 @@ from services.valuation import Valuation, job_segments, value, with_transfer
 OVER_KW = 1e-6
 """Slack when a load is compared with a limit. [kW]"""
 
+NOTICED = 1e-9
+"""Differences up to this are rounding. [kg] and [GBP]"""
+
 
 @dataclass(frozen=True)
 class _Worth:
@@ -22,6 +25,19 @@ class _Worth:
     carbon_kg: float | None
     cost_gbp: float | None
     objective_gbp: float
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """What came of the jobs that waited, one by one, against running each on arrival."""
+
+    waited: int
+    dirtier: int
+    worse: int
+    gained_gbp: float
+    """Cost + κ·carbon that those which came out better saved. [GBP]"""
+    lost_gbp: float
+    """The same that the others lost. [GBP]"""
 
 
 def scores(
@@ -92,16 +108,12 @@ def _score(
     seconds: float,
 ) -> Score:
     mine, arrival = sums[name], sums[Planner.ON_ARRIVAL]
-    queue, ideal = sums.get(Planner.FIRST_COME), sums.get(Planner.CLAIRVOYANT)
-    waited = [job for job in compared if _wait_hours(job, run.starts[job.job_id]) > 0.0]
-    at_once = values[Planner.ON_ARRIVAL]
-    dirtier = sum(
-        (values[name][job.job_id].carbon_kg or 0.0) > (at_once[job.job_id].carbon_kg or 0.0) + 1e-9
-        for job in waited
-    )
+    queue = sums.get(Planner.FIRST_COME)
+    late = [job for job in compared if _wait_hours(job, run.starts[job.job_id]) > 0.0]
+    kappa, has_cost = setup.policy.kappa_gbp_per_kg, mine.cost_gbp is not None
+    waiting = _waiting(late, values[name], values[Planner.ON_ARRIVAL], kappa, has_cost=has_cost)
     peak, over = _load(setup, run)
     served = [job for job in setup.jobs if job.job_id in run.starts]
-    ideal_saving = None if ideal is None else arrival.objective_gbp - ideal.objective_gbp
     return Score(
         planner=str(name),
         served=len(served),
@@ -119,18 +131,19 @@ def _score(
         if queue
         else None,
         cost_saving_percent_of_first_come=_saving(queue.cost_gbp, mine.cost_gbp) if queue else None,
-        share_of_clairvoyant_percent=(
-            (arrival.objective_gbp - mine.objective_gbp) / ideal_saving * 100.0
-            if ideal_saving is not None and ideal_saving > 1e-9
-            else None
-        ),
+        share_of_clairvoyant_percent=_share(arrival, mine, sums.get(Planner.CLAIRVOYANT)),
+        share_of_free_percent=_share(arrival, mine, sums.get(Planner.FREE)),
         peak_kw=peak,
         over_limit_half_hours=over,
         moves_per_job=sum(run.moves.values()) / len(setup.jobs) if setup.jobs else 0.0,
         most_moves=max(run.moves.values(), default=0),
-        waited=len(waited),
-        dirtier=dirtier,
-        dirtier_percent_of_waited=dirtier / len(waited) * 100.0 if waited else None,
+        frozen_moves=run.frozen_moves,
+        waited=waiting.waited,
+        dirtier=waiting.dirtier,
+        dirtier_percent_of_waited=_percent(waiting.dirtier, waiting.waited),
+        worse=waiting.worse,
+        worse_percent_of_waited=_percent(waiting.worse, waiting.waited),
+        worse_percent_of_gain=_percent(waiting.lost_gbp, waiting.gained_gbp),
         median_wait_hours=(
             median(_wait_hours(job, run.starts[job.job_id]) for job in compared)
             if compared
@@ -139,6 +152,42 @@ def _score(
         negotiations=run.negotiations,
         seconds=seconds,
     )
+
+
+def _waiting(
+    jobs: list[Job],
+    mine: Mapping[str, Valuation],
+    at_once: Mapping[str, Valuation],
+    kappa: float,
+    *,
+    has_cost: bool,
+) -> _Waiting:
+    """Compare jobs that waited with their run on arrival."""
+    dirtier = worse = 0
+    gained = lost = 0.0
+    for job in jobs:
+        now, then = mine[job.job_id], at_once[job.job_id]
+        more_kg = (now.carbon_kg or 0.0) - (then.carbon_kg or 0.0)
+        more_gbp = kappa * more_kg
+        if has_cost:
+            more_gbp += (now.cost_gbp or 0.0) - (then.cost_gbp or 0.0)
+        dirtier += more_kg > NOTICED
+        worse += more_gbp > NOTICED
+        gained += max(-more_gbp, 0.0)
+        lost += max(more_gbp, 0.0)
+    return _Waiting(len(jobs), dirtier, worse, gained, lost)
+
+
+def _share(arrival: _Worth, mine: _Worth, best: _Worth | None) -> float | None:
+    """Return which part of another planner's saving against arrival this one reached. [%]"""
+    if best is None or arrival.objective_gbp - best.objective_gbp <= NOTICED:
+        return None
+    saved = arrival.objective_gbp - mine.objective_gbp
+    return saved / (arrival.objective_gbp - best.objective_gbp) * 100.0
+
+
+def _percent(part: float, whole: float) -> float | None:
+    return part / whole * 100.0 if whole > 0 else None
 
 
 def _wait_hours(job: Job, start: Start) -> float:

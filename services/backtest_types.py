@@ -89,6 +89,8 @@ class Run:
     moves: Mapping[str, int] = field(default_factory=dict)
     """How often an award was changed before its start, by job id; only of re-planning."""
     negotiations: int = 0
+    frozen_moves: int = 0
+    """Moves of awards that were to start within the setup's freeze: none, unless freezing is switched off."""
 
 
 @dataclass(frozen=True)
@@ -115,17 +117,26 @@ class Score:
     cost_saving_percent_of_first_come: float | None
     share_of_clairvoyant_percent: float | None
     """Its saving of cost + κ·carbon against run on arrival, of the clairvoyant one's."""
+    share_of_free_percent: float | None
+    """The same saving, of the one that re-planning without freeze and cost of moving reaches."""
     peak_kw: float
     """Highest IT power of all assets together."""
     over_limit_half_hours: int
     """Half-hours in which an asset's limit was exceeded (only run on arrival can)."""
     moves_per_job: float
     most_moves: int
+    frozen_moves: int
+    """Moves of awards that were to start within the freeze."""
     waited: int
     """Compared jobs that started after their arrival."""
     dirtier: int
     """Of those, jobs that emitted more than on arrival."""
     dirtier_percent_of_waited: float | None
+    worse: int
+    """Of those that waited, jobs whose cost + κ·carbon came out above that on arrival."""
+    worse_percent_of_waited: float | None
+    worse_percent_of_gain: float | None
+    """What these lost, of what the others that waited gained. [%]"""
     median_wait_hours: float | None
     negotiations: int
     seconds: float

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -39,6 +39,7 @@ class PlannerRow:
     peak: str
     moves: str
     dirtier: str
+    worse: str
     is_ours: bool
 
 
@@ -54,6 +55,8 @@ class BacktestView:
     """True where the label must not be missed: leaking, perfect or simulated."""
     basis: str
     compared: str
+    waiting: str
+    """What came of the jobs that waited, in words; empty where our planner is not among the results or none waited."""
     rows: tuple[PlannerRow, ...]
 
 
@@ -77,8 +80,30 @@ def _view(result: Mapping[str, Any], now: datetime) -> BacktestView:
         basis=f"{count(result['jobs'], 'job')} on {places}; {result['source']}; carbon at "
         f"{carbon_value(result['carbon_price_gbp_per_tonne'])}",
         compared=count(scores[0]["compared_jobs"], "job") if scores else "no jobs",
+        waiting=_waiting(scores, carbon_value(result["carbon_price_gbp_per_tonne"])),
         rows=tuple(_row(score) for score in scores),
     )
+
+
+def _waiting(scores: Sequence[Mapping[str, Any]], value: str) -> str:
+    """Say in plain words how many jobs emitted more than on arrival, and why that is no mistake in itself."""
+    by_planner = {score["planner"]: score for score in scores}
+    ours, ideal = by_planner.get(Planner.HALFHOUR), by_planner.get(Planner.CLAIRVOYANT)
+    if ours is None or not ours["waited"]:
+        return ""
+    told = f"Of the {count(ours['waited'], 'job')} that waited, {_share_of(ours, 'dirtier')} emitted more than on arrival"
+    if ideal is not None and ideal["waited"]:
+        told += f"; the one plan with everything known has {_share_of(ideal, 'dirtier')}"
+    told += f". At a carbon value of {value} some grams are traded for money, and forecasts err."
+    if "worse" in ours:
+        told += f" With both counted at the prices of this policy, {_share_of(ours, 'worse')} came out worse than on arrival"
+        lost = ours["worse_percent_of_gain"]
+        told += "." if lost is None else f" and lost {percent(lost)} of what the others gained."
+    return told
+
+
+def _share_of(score: Mapping[str, Any], what: str) -> str:
+    return f"{score[what]:,} ({percent(100.0 * score[what] / score['waited'])})"
 
 
 def _row(score: Mapping[str, Any]) -> PlannerRow:
@@ -93,6 +118,7 @@ def _row(score: Mapping[str, Any]) -> PlannerRow:
         peak=kilowatts(score["peak_kw"]),
         moves=figures(score["moves_per_job"], 2),
         dirtier=f"{dirtier:,} of {waited:,}" if waited else "–",
+        worse=f"{score['worse']:,} of {waited:,}" if waited and "worse" in score else "–",
         is_ours=score["planner"] == Planner.HALFHOUR,
     )
 

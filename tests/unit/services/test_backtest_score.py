@@ -69,6 +69,19 @@ def test_sums_and_savings_are_over_what_everybody_served() -> None:
     assert found["clairvoyant"].share_of_clairvoyant_percent == pytest.approx(100.0)
 
 
+def test_jobs_that_came_out_worse_at_the_prices_of_the_policy_are_counted_apart() -> None:
+    found = judged(on_arrival=at(a=0, b=0, c=0), halfhour=at(a=1, b=2, c=3), free=at(a=1, b=1, c=0))
+    ours = found["halfhour"]
+    # 10 kWh each at £1/kg. Arrival: 4 kg + £1 = 5. a: 1 + 2 = 3, gains 2; b: 3 + 3 = 6, loses 1; c: 5 + 4 = 9, loses 4.
+    assert (ours.waited, ours.dirtier, ours.worse) == (3, 1, 2)
+    assert ours.worse_percent_of_waited == pytest.approx(200 / 3)
+    assert ours.worse_percent_of_gain == pytest.approx(100 * (1 + 4) / 2)
+    # Free: 3 + 3 + 5 = 11 of 15 saves 4; ours: 3 + 6 + 9 = 18 saves -3.
+    assert ours.share_of_free_percent == pytest.approx(-75.0)
+    assert found["free"].worse == 0
+    assert found["on_arrival"].worse_percent_of_gain is None
+
+
 def test_waits_and_dirtier_jobs_are_counted() -> None:
     found = judged(on_arrival=at(a=0, b=0, c=0), halfhour=at(a=0, b=1, c=3))
     ours = found["halfhour"]

@@ -46,5 +46,28 @@ def test_results_that_flatter_are_marked(change: dict[str, Any]) -> None:
     assert backtest_views([a_result(**change)], NOW)[0].is_caution
 
 
+def test_jobs_that_emitted_more_are_told_in_plain_words_beside_the_plan_that_knew_everything() -> (
+    None
+):
+    ours = {**SCORE, "worse": 40, "worse_percent_of_gain": 4.26}
+    ideal = {**SCORE, "planner": "clairvoyant", "waited": 527, "dirtier": 77, "worse": 2}
+    (shown,) = backtest_views([a_result(scores=[ours, ideal])], NOW)
+    # 97 of 395 is 24.6 %, 77 of 527 is 14.6 %, 40 of 395 is 10.1 %.
+    assert "Of the 395 jobs that waited, 97 (25 %) emitted more than on arrival" in shown.waiting
+    assert "everything known has 77 (15 %)" in shown.waiting
+    assert "£2,667/t some grams are traded for money" in shown.waiting
+    assert "40 (10 %) came out worse" in shown.waiting
+    assert "lost 4.3 % of what the others gained" in shown.waiting
+    assert [row.worse for row in shown.rows] == ["40 of 395", "2 of 527"]
+
+
+def test_a_result_stored_before_that_was_counted_still_reads() -> None:
+    (shown,) = backtest_views([a_result()], NOW)
+    assert shown.rows[0].worse == "–"
+    assert "97 (25 %) emitted more" in shown.waiting
+    assert "worse" not in shown.waiting
+    assert backtest_views([a_result(scores=[])], NOW)[0].waiting == ""
+
+
 def test_a_page_shows_the_newest_of_many() -> None:
     assert len(backtest_views([a_result()] * (MOST_RESULTS + 3), NOW)) == MOST_RESULTS
