@@ -14,15 +14,21 @@ from agents.policy import Policy
 from models.domain.errors import InvalidRequest
 from models.domain.time import Horizon
 from services import backtest, backtest_command, backtest_rolling
-from services.backtest_jobs import clusters, generated
+from services.backtest_jobs import clusters
 from services.backtest_store import BacktestStore
 from services.backtest_types import Forecast, Planner, Setup
 from services.signal_refresh import GridSource
-from tests.support.recorded import ScriptedRecording, cheap_nights, clean_nights
+from tests.support.recorded import (
+    EVENING,
+    ScriptedRecording,
+    cheap_nights,
+    clean_nights,
+    evening_jobs,
+)
 from tests.support.world import World
 
-START = datetime(2026, 2, 2, tzinfo=UTC)
-PERIOD = Horizon(START, 48)
+START = EVENING
+PERIOD = Horizon(START, 8)
 PLACES = clusters([("london", 400.0)], START)
 """Room for all, so that the plan that knows everything is the best there is."""
 RECORDING = ScriptedRecording(clean_nights, cheap_nights, foretold=clean_nights)
@@ -35,16 +41,25 @@ def store(tmp_path: Path) -> BacktestStore:
 
 
 def a_setup(**changes: Any) -> Setup:
-    jobs = generated(PERIOD, PLACES, 8, 5)
+    jobs = evening_jobs(PLACES)
     return replace(Setup(PERIOD, PLACES, jobs, Policy(2.667), Forecast.COMPUTED), **changes)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[BacktestStore, dict[str, Any]]:
+    """A back-test of all planners, run once without interruption."""
+    store = BacktestStore(tmp_path_factory.mktemp("whole"))
+    return store, backtest.run(a_setup(), SOURCE, store, made_at=START)
 
 
 def by_planner(result: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {score["planner"]: score for score in result["scores"]}
 
 
-def test_planners_are_compared_and_the_result_is_stored(store: BacktestStore) -> None:
-    result = backtest.run(a_setup(), SOURCE, store, made_at=START)
+def test_planners_are_compared_and_the_result_is_stored(
+    whole: tuple[BacktestStore, dict[str, Any]],
+) -> None:
+    store, result = whole
     found = by_planner(result)
     assert list(found) == [str(planner) for planner in Planner]
     # Nights are clean and cheap at once, so whoever may choose saves both.
@@ -73,19 +88,22 @@ def test_a_leaking_forecast_is_labelled_so(store: BacktestStore) -> None:
 
 
 def test_an_interrupted_run_is_taken_up_where_it_was(
-    store: BacktestStore, monkeypatch: pytest.MonkeyPatch
+    store: BacktestStore,
+    whole: tuple[BacktestStore, dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    whole = backtest.run(a_setup(), SOURCE, BacktestStore(store.folder / "other"), made_at=START)
+    monkeypatch.setattr(backtest, "CHECKPOINT_SLOTS", 4)
+    expected = whole[1]
 
     def interrupted(planner: Planner, done: int, _all: int) -> None:
-        if planner is Planner.HALFHOUR and done == 60:
+        if planner is Planner.HALFHOUR and done == 6:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         backtest.run(a_setup(), SOURCE, store, made_at=START, progress=interrupted)
-    kept = store.checkpoint(whole["backtest_id"])
+    kept = store.checkpoint(expected["backtest_id"])
     assert kept is not None
-    assert kept["rolling"]["state"]["slot"] == 48
+    assert kept["rolling"]["state"]["slot"] == 4
     assert set(kept["done"]) == {"on_arrival", "first_come"}
 
     lived: list[int] = []
@@ -97,8 +115,8 @@ def test_an_interrupted_run_is_taken_up_where_it_was(
 
     monkeypatch.setattr(backtest_rolling._Rolling, "live", watched)
     again = backtest.run(a_setup(), SOURCE, store, made_at=START)
-    assert lived[0] == 48
-    for ours, theirs in zip(again["scores"], whole["scores"], strict=True):
+    assert lived[0] == 4
+    for ours, theirs in zip(again["scores"], expected["scores"], strict=True):
         assert {**ours, "seconds": 0} == {**theirs, "seconds": 0}
 
 
@@ -135,9 +153,12 @@ def test_nothing_to_replay_and_too_much_are_refused(store: BacktestStore) -> Non
 # --- the command ------------------------------------------------------------------------------
 
 
+DAY = datetime(2026, 2, 2, tzinfo=UTC)
+
+
 def wanted(**changes: Any) -> backtest_command.Wanted:
     asked = {
-        "first": START, "last": START + timedelta(days=1), "places": ("london:400",), "trace": None,
+        "first": DAY, "last": DAY + timedelta(days=1), "places": ("london:400",), "trace": None,
         "jobs_per_day": 8.0, "seed": 5, "forecast": "computed", "planners": ("first_come",),
     }  # fmt: skip
     return backtest_command.Wanted(**{**asked, **changes})
@@ -149,7 +170,7 @@ def test_a_command_becomes_a_setup_and_a_table(
     context = make_world().context
     asked = wanted()
     setup = backtest_command.setup(context, asked)
-    assert setup.period == PERIOD
+    assert setup.period == Horizon(DAY, 48)
     assert [asset.room_kw for asset in setup.assets] == [400.0]
     assert setup.policy == context.policy
     done: list[int] = []
@@ -181,7 +202,7 @@ def test_a_trace_is_read_and_cut_to_the_dates(
     "change",
     [
         {"first": None},
-        {"last": START},
+        {"last": DAY},
         {"places": ("london",)},
         {"places": ("london:-5",)},
         {"places": ("narnia:5",)},
