@@ -1,16 +1,19 @@
 """The exact programme: one binary variable per option, solved by HiGHS from arrays.
 
-The solver is asked for values, never believed: the caller checks the plan it returns against fleet and room.
+Where HiGHS is not installed, PuLP's CBC answers (`programme_cbc.py`). The solver is asked for values, never believed:
+the caller checks the plan it returns against fleet and room.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
 from models.optimise.fleet import Fleet
+from models.optimise.programme_cbc import solve_by_cbc
 from models.optimise.table import FloatArray, IntArray
 
 WANTED_GAP = 1e-4
@@ -54,6 +57,9 @@ def solve_programme(
             None: none.
         seconds: Time limit, for comparisons only: it makes the answer depend on the machine. None: none. [s]
     """
+    if find_spec("highspy") is None:
+        choice, proven = solve_by_cbc(fleet, room_kw, WANTED_GAP)
+        return ProgrammeAnswer(choice, proven, proven == -np.inf)
     import highspy
 
     columns = fleet.cell.size
