@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from models.domain.errors import HalfhourError
 from models.domain.ports import ClockStore
 
 log = logging.getLogger(__name__)
@@ -18,6 +19,10 @@ KEEP_SECONDS = 5.0
 def system_now() -> datetime:
     """Return system time, aware UTC."""
     return datetime.now(UTC)
+
+
+def _in_background(work: Callable[[], None]) -> None:
+    threading.Thread(target=work, name="clock", daemon=True).start()
 
 
 class SystemClock:
@@ -47,6 +52,7 @@ class ShiftedClock:
         rate: float = 1.0,
         *,
         system: Callable[[], datetime] = system_now,
+        run: Callable[[Callable[[], None]], None] | None = None,
     ) -> None:
         """Take over the stored start, or store this one.
 
@@ -55,8 +61,11 @@ class ShiftedClock:
             start: Reading of the clock at its first start.
             rate: Seconds of this clock in a second of system time.
             system: System time.
+            run: Notes a reading, by default in a thread of its own: whoever asks for the time may hold the one write
+                lock of the database, and would wait for himself.
         """
         self._store = store
+        self._run = run or _in_background
         self._system = system
         moment = system()
         self._clock_start, self._system_start, self._rate = store.anchor(start, moment, rate)
@@ -83,11 +92,23 @@ class ShiftedClock:
         moment = self._system()
         with self._lock:
             reading = max(self._last, self._reading(moment))
-            if abs(moment - self._kept_at) >= timedelta(seconds=KEEP_SECONDS):
-                reading = self._store.floor(reading)
-                self._kept_at = moment
             self._last = reading
-            return reading
+            is_due = abs(moment - self._kept_at) >= timedelta(seconds=KEEP_SECONDS)
+            if is_due:
+                self._kept_at = moment
+        if is_due:
+            self._run(lambda: self._keep(reading))
+        return max(reading, self._last)
+
+    def _keep(self, reading: datetime) -> None:
+        """Note a reading, and go on from a later one that another process noted."""
+        try:
+            noted = self._store.floor(reading)
+        except HalfhourError as error:
+            log.warning("the reading of the clock could not be noted yet: %s", error)
+            return
+        with self._lock:
+            self._last = max(self._last, noted)
 
     def _reading(self, moment: datetime) -> datetime:
         return self._clock_start + (moment - self._system_start) * self._rate

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,6 +11,10 @@ from services.clock import ShiftedClock, SystemClock
 
 START = datetime(2023, 5, 1, 6, tzinfo=UTC)
 SYSTEM = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+def at_once(work: Callable[[], None]) -> None:
+    work()
 
 
 class MemoryClockStore:
@@ -47,7 +52,7 @@ class Wall:
 
 def test_it_starts_where_it_is_set_and_runs_with_system_time() -> None:
     wall = Wall()
-    clock = ShiftedClock(MemoryClockStore(), START, system=wall)
+    clock = ShiftedClock(MemoryClockStore(), START, system=wall, run=at_once)
     assert clock.now() == START
     wall.move(90)
     assert clock.now() == START + timedelta(seconds=90)
@@ -56,16 +61,16 @@ def test_it_starts_where_it_is_set_and_runs_with_system_time() -> None:
 
 def test_a_rate_makes_it_run_faster() -> None:
     wall = Wall()
-    clock = ShiftedClock(MemoryClockStore(), START, 1800.0, system=wall)
+    clock = ShiftedClock(MemoryClockStore(), START, 1800.0, system=wall, run=at_once)
     wall.move(2)
     assert clock.now() == START + timedelta(hours=1)
 
 
 def test_a_restart_goes_on_from_the_first_start(caplog: pytest.LogCaptureFixture) -> None:
     wall, store = Wall(), MemoryClockStore()
-    ShiftedClock(store, START, system=wall)
+    ShiftedClock(store, START, system=wall, run=at_once)
     wall.move(3600)
-    again = ShiftedClock(store, START, system=wall)
+    again = ShiftedClock(store, START, system=wall, run=at_once)
     assert again.now() == START + timedelta(hours=1)
     assert caplog.text == ""
 
@@ -74,36 +79,36 @@ def test_another_setting_on_the_same_database_is_ignored_and_said_so(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     wall, store = Wall(), MemoryClockStore()
-    ShiftedClock(store, START, system=wall)
-    other = ShiftedClock(store, START + timedelta(days=9), 2.0, system=wall)
+    ShiftedClock(store, START, system=wall, run=at_once)
+    other = ShiftedClock(store, START + timedelta(days=9), 2.0, system=wall, run=at_once)
     assert other.now() == START
     assert "as this database has it" in caplog.text
 
 
 def test_it_never_goes_back_when_system_time_does() -> None:
     wall, store = Wall(), MemoryClockStore()
-    clock = ShiftedClock(store, START, system=wall)
+    clock = ShiftedClock(store, START, system=wall, run=at_once)
     wall.move(60)
     seen = clock.now()
     wall.move(-600)
     assert clock.now() == seen
-    assert ShiftedClock(store, START, system=wall).now() >= START
+    assert ShiftedClock(store, START, system=wall, run=at_once).now() >= START
     wall.move(700)
     assert clock.now() == START + timedelta(seconds=160)
 
 
 def test_a_restart_after_system_time_went_back_does_not_fall_behind_what_was_noted() -> None:
     wall, store = Wall(), MemoryClockStore()
-    clock = ShiftedClock(store, START, system=wall)
+    clock = ShiftedClock(store, START, system=wall, run=at_once)
     wall.move(60)
     seen = clock.now()
     wall.move(-3600)
-    assert ShiftedClock(store, START, system=wall).now() >= seen
+    assert ShiftedClock(store, START, system=wall, run=at_once).now() >= seen
 
 
 def test_readings_are_noted_every_few_seconds_only() -> None:
     wall, store = Wall(), MemoryClockStore()
-    clock = ShiftedClock(store, START, system=wall)
+    clock = ShiftedClock(store, START, system=wall, run=at_once)
     for _ in range(100):
         wall.move(0.1)
         clock.now()
