@@ -244,7 +244,7 @@ class Planning(_Group):
     """Price of leaving a job of low priority unserved (twice, four and eight times that for higher ones). [£/kWh]"""
     price_cap_gbp_per_kwh: Annotated[float, Field(gt=0, le=100)] = 1.0
     """Highest price the tariff can reach; used by the start-up check. [£/kWh]"""
-    churn_gbp_per_kwh: Annotated[float, Field(ge=0, le=100)] = 0.005
+    churn_gbp_per_kwh: Annotated[float, Field(ge=0, le=100)] = 0.02
     """Price of moving work that was already planned. [£/kWh]"""
     transfer_kwh_per_gb: Annotated[float, Field(ge=0, le=10)] = 0.06
     """Energy of the network that moves a job's `data_gb` to another region: 0.06 is the mean of core and fixed-line access

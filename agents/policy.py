@@ -16,7 +16,7 @@ class Policy:
     weight_deadline: float = 0.1
     min_saving_percent: float = 5.0
     unserved_gbp_per_kwh: float = 20.0
-    churn_gbp_per_kwh: float = 0.005
+    churn_gbp_per_kwh: float = 0.02
     """Cost of moving an award, per kWh of the job. [GBP/kWh]"""
     transfer_kwh_per_gb: float = 0.06
     """Energy of the network that moves a job's data to another region. [kWh/GB]

@@ -30,7 +30,7 @@ from tests.support.world import (
 
 NEIGHBOUR = Caller("neighbour", Role.OPERATOR, "key-9")
 
-PLAIN = Policy(1.0, weight_deadline=0.0)
+PLAIN = Policy(1.0, weight_deadline=0.0, churn_gbp_per_kwh=0.005)
 """£1 a kilogram and waiting free; moving costs £0.005/kWh, which is £0.10 for the 20 kWh of a job here."""
 
 
