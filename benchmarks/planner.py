@@ -12,6 +12,7 @@ import json
 import multiprocessing
 import resource
 import statistics
+import sys
 import time
 
 import numpy as np
@@ -74,15 +75,15 @@ def _measured(task: tuple[str, int]) -> dict[str, float | str]:
     return measure(*task)
 
 
-def main() -> None:
-    """Measure the rows asked for; one JSON line per instance, then the table of medians."""
+def main() -> int:
+    """Measure the rows asked for; one JSON line per instance, then the table of medians; exit 1 if a bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", default=",".join(BARS))
     parser.add_argument("--seeds", default="1-1", help="first-last")
     asked = parser.parse_args()
     first, last = (int(part) for part in asked.seeds.split("-"))
     context = multiprocessing.get_context("spawn")
-    table = []
+    table, missed = [], []
     for row in asked.rows.split(","):
         found = []
         for seed in range(first, last + 1):
@@ -90,9 +91,27 @@ def main() -> None:
                 found.append(pool.apply(_measured, ((row, seed),)))
             print(json.dumps(found[-1]), flush=True)
         table.append(_line(row, found))
+        missed += [row] if misses(row, found) else []
     print("\n| jobs | gap, median (worst) | bar | s, median | CPU s | bar | MB | bar | unserved |")
     print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
     print("\n".join(table))
+    print(f"a bar is missed in: {', '.join(missed) or 'none'}")
+    return int(bool(missed))
+
+
+def misses(row: str, found: list[dict[str, float | str]]) -> bool:
+    """Return whether the medians over some seeds miss a bar of a row, or anybody is unserved."""
+    gap_bar, seconds_bar, memory_bar = BARS[row]
+    return (
+        _median(found, "gap_percent") > gap_bar
+        or _median(found, "seconds") > seconds_bar
+        or (memory_bar is not None and _median(found, "rss_mb") > memory_bar)
+        or any(float(each["unserved"]) > 0 for each in found)
+    )
+
+
+def _median(found: list[dict[str, float | str]], name: str) -> float:
+    return statistics.median(float(each[name]) for each in found)
 
 
 def _line(row: str, found: list[dict[str, float | str]]) -> str:
@@ -112,4 +131,4 @@ def _line(row: str, found: list[dict[str, float | str]]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
