@@ -1,1 +1,1 @@
-"""Beckn protocol: codecs per dialect, signing, registry, routes and callbacks. Nothing is traded yet."""
+"""The Beckn participant: codecs per dialect, signing, registry, both roles. No web framework; input and output through ports."""

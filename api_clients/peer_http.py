@@ -1,0 +1,152 @@
+"""HTTP to other participants of a network, guarded: the address that was checked is the one connected to.
+
+Public https only, unless loopback is allowed for tests and demonstrations; no redirects, short timeouts, a cap on
+the answer. Every address a name resolves to must be public, so that a name cannot lead into our own network.
+"""
+
+from __future__ import annotations
+
+import http.client
+import ipaddress
+import socket
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from urllib.parse import SplitResult, urlsplit
+
+from models.domain.errors import SourceRejected, SourceTimeout, SourceUnavailable
+from models.domain.peers import PeerAnswer
+
+CONNECT_SECONDS = 3.0
+TOTAL_SECONDS = 10.0
+"""Longest wait for a connection, and for any one piece of the answer. [s]"""
+
+MOST_ANSWER_BYTES = 2_097_152
+"""Largest answer read. [B]"""
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Resolve = Callable[[str, int], Sequence[str]]
+
+
+def resolve(host: str, port: int) -> Sequence[str]:
+    """Return every address of a host."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def address_problem(text: str, *, allow_loopback: bool) -> str | None:
+    """Return why an address must not be connected to, or None.
+
+    Args:
+        text: An IPv4 or IPv6 address.
+        allow_loopback: Whether this machine itself may be reached.
+    """
+    address: Address = ipaddress.ip_address(text.split("%", 1)[0])
+    mapped = getattr(address, "ipv4_mapped", None) or getattr(address, "sixtofour", None)
+    address = mapped or address
+    if address.is_loopback:
+        return None if allow_loopback else "it is this machine"
+    if not address.is_global or address.is_multicast:
+        return "it is not a public address"
+    return None
+
+
+class PeerHttp:
+    """`PeerTransport` over sockets."""
+
+    def __init__(
+        self,
+        *,
+        allow_loopback: bool = False,
+        user_agent: str = "halfhour",
+        find: Resolve = resolve,
+    ) -> None:
+        """Set what may be reached.
+
+        Args:
+            allow_loopback: Also plain http to this machine, for tests and demonstrations.
+            user_agent: How we name ourselves.
+            find: Resolves names.
+        """
+        self._allow_loopback = allow_loopback
+        self._user_agent = user_agent
+        self._resolve = find
+        self._tls = ssl.create_default_context()
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> PeerAnswer:
+        """Send bytes as they are."""
+        return self._send("POST", url, body, headers)
+
+    def get(self, url: str, headers: Mapping[str, str]) -> PeerAnswer:
+        """Fetch a document."""
+        return self._send("GET", url, None, headers)
+
+    def _send(
+        self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]
+    ) -> PeerAnswer:
+        parts = urlsplit(url)
+        host, port, address = self._checked(parts)
+        connection = self._connection(parts.scheme, host, port, address)
+        target = parts.path or "/"
+        if parts.query:
+            target += f"?{parts.query}"
+        sent = {"User-Agent": self._user_agent, "Connection": "close", **headers}
+        try:
+            connection.request(method, target, body, sent)
+            answer = connection.getresponse()
+            content = answer.read(MOST_ANSWER_BYTES + 1)
+            found = {name.lower(): value for name, value in answer.getheaders()}
+        except TimeoutError as error:
+            raise SourceTimeout(f"{host} did not answer in time", source=host) from error
+        except (OSError, http.client.HTTPException) as error:
+            raise SourceUnavailable(
+                f"no answer from {host}: {type(error).__name__}", source=host
+            ) from error
+        finally:
+            connection.close()
+        if len(content) > MOST_ANSWER_BYTES:
+            raise SourceUnavailable(f"the answer of {host} is too large", source=host)
+        return PeerAnswer(answer.status, content, found)
+
+    def _checked(self, parts: SplitResult) -> tuple[str, int, str]:
+        """Return host, port and the one checked address to connect to."""
+        try:
+            host, port = parts.hostname, parts.port
+        except ValueError as error:
+            raise SourceRejected(f"not an address: {parts.netloc[:80]}", source="peer") from error
+        if not host or parts.username or parts.password or parts.scheme not in {"http", "https"}:
+            raise SourceRejected("only plain https addresses are called", source="peer")
+        port = port or (443 if parts.scheme == "https" else 80)
+        try:
+            addresses = self._resolve(host, port)
+        except OSError as error:
+            raise SourceUnavailable(f"the name {host} is not known", source=host) from error
+        if not addresses:
+            raise SourceUnavailable(f"the name {host} has no address", source=host)
+        for one in addresses:
+            problem = address_problem(one, allow_loopback=self._allow_loopback)
+            if problem is not None:
+                raise SourceRejected(f"{host} must not be called: {problem}", source=host)
+        if parts.scheme == "http" and not all(
+            ipaddress.ip_address(a).is_loopback for a in addresses
+        ):
+            raise SourceRejected(f"{host} is called over https only", source=host)
+        return host, port, addresses[0]
+
+    def _connection(
+        self, scheme: str, host: str, port: int, address: str
+    ) -> http.client.HTTPConnection:
+        """Connect to the checked address; the name goes into the Host header and the TLS handshake."""
+        try:
+            plain = socket.create_connection((address, port), CONNECT_SECONDS)
+            plain.settimeout(TOTAL_SECONDS)
+            if scheme == "https":
+                plain = self._tls.wrap_socket(plain, server_hostname=host)
+        except TimeoutError as error:
+            raise SourceTimeout(f"{host} did not take a connection in time", source=host) from error
+        except OSError as error:
+            raise SourceUnavailable(
+                f"no connection to {host}: {type(error).__name__}", source=host
+            ) from error
+        connection = http.client.HTTPConnection(host, port, timeout=TOTAL_SECONDS)
+        connection.sock = plain
+        return connection

@@ -1,0 +1,89 @@
+"""Bytes to JSON and back, with limits: what a stranger sends is parsed once, strictly, and never re-serialised."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from beckn.faults import Refused
+
+MOST_BYTES = 1_048_576
+"""Largest message taken. [B]"""
+
+MOST_DEPTH = 32
+"""Deepest nesting of objects and lists taken."""
+
+
+def parse(raw: bytes) -> dict[str, Any]:
+    """Return the JSON object in a body.
+
+    Raises:
+        Refused: If it is too large, too deep, not UTF-8, not one JSON object, or has a duplicate key or NaN.
+    """
+    if len(raw) > MOST_BYTES:
+        raise Refused("SCH_INVALID_JSON", f"the message has {len(raw)} bytes; at most {MOST_BYTES}")
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raise Refused("SCH_INVALID_JSON", "the body is not UTF-8") from None
+    if deepest(text) > MOST_DEPTH:
+        raise Refused("SCH_INVALID_JSON", f"the message nests deeper than {MOST_DEPTH} levels")
+    try:
+        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+    except ValueError as error:
+        if isinstance(error, _WrongJson):
+            raise Refused("SCH_INVALID_JSON", str(error)) from None
+        raise Refused("SCH_INVALID_JSON", "the body is not JSON") from None
+    if not isinstance(value, dict):
+        raise Refused("SCH_INVALID_JSON", "the message is not a JSON object")
+    return value
+
+
+def serialise(message: Any) -> bytes:
+    """Return the bytes that are signed and sent, exactly these.
+
+    Raises:
+        ValueError: If a number is not finite; that is our own mistake.
+    """
+    return json.dumps(message, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def deepest(text: str) -> int:
+    """Return how deep objects and lists nest in a JSON text, without building anything."""
+    depth = most = 0
+    in_string = escaped = False
+    for sign in text:
+        if in_string:
+            if escaped:
+                escaped = False
+            elif sign == "\\":
+                escaped = True
+            elif sign == '"':
+                in_string = False
+        elif sign == '"':
+            in_string = True
+        elif sign in "[{":
+            depth += 1
+            most = max(most, depth)
+            if most > MOST_DEPTH:
+                return most
+        elif sign in "]}":
+            depth -= 1
+    return most
+
+
+class _WrongJson(ValueError):
+    """JSON that parses and is refused all the same."""
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise _WrongJson(f"the key {twice[:60]!r} occurs twice in one object")
+    return value
+
+
+def _no_constant(name: str) -> Any:
+    raise _WrongJson(f"{name} is not a JSON number")

@@ -1,0 +1,38 @@
+"""What is taken as a message, and what is not."""
+
+from __future__ import annotations
+
+import pytest
+
+from beckn import wire
+from beckn.faults import Refused
+
+
+def test_an_object_comes_back_as_it_was_sent() -> None:
+    message = {"context": {"text": "5 °C, é"}, "message": {"values": [1, 2.5, None, True]}}
+    assert wire.parse(wire.serialise(message)) == message
+
+
+@pytest.mark.parametrize(
+    ("raw", "word"),
+    [
+        (b"", "not JSON"),
+        (b"[]", "not a JSON object"),
+        (b'{"a":1,"a":2}', "twice"),
+        (b'{"a":{"b":1,"b":2}}', "twice"),
+        (b'{"a":NaN}', "NaN"),
+        (b'{"a":-Infinity}', "Infinity"),
+        (b'{"a":"\xff"}', "UTF-8"),
+        (b'{"a":' + b"[" * 40 + b"]" * 40 + b"}", "deeper"),
+        (b"[" * 500_000, "deeper"),
+        (b'{"a":"' + b"x" * wire.MOST_BYTES + b'"}', "bytes"),
+    ],
+)
+def test_anything_else_is_refused_with_its_reason(raw: bytes, word: str) -> None:
+    with pytest.raises(Refused, match=word) as refused:
+        wire.parse(raw)
+    assert (refused.value.code, refused.value.status) == ("SCH_INVALID_JSON", 400)
+
+
+def test_brackets_inside_text_are_not_nesting() -> None:
+    assert wire.deepest('{"a":"[[[[\\"[[[["}') == 1
