@@ -1,0 +1,126 @@
+"""What every codec does, and what they share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from beckn.faults import Refused
+from beckn.model import Ask, Envelope, Party, Shown, Told
+from models.domain.market import WATERMARK, ContractState, Window, WindowKind
+from models.domain.regions import REGIONS
+from models.domain.time import format_utc
+
+CONFIRM_BEFORE = timedelta(minutes=30)
+"""An offer may be taken until this long before its window opens."""
+
+CATALOG_NAME = "Halfhour: compute windows and flexibility"
+
+KIND_WORDS = {
+    WindowKind.COMPUTE: "Room for compute",
+    WindowKind.TURN_DOWN: "Turn-down of compute load",
+    WindowKind.TURN_UP: "Turn-up of compute load",
+}
+
+
+class Codec(Protocol):
+    """Writes and reads the messages of one dialect; the context is written by `beckn.context`."""
+
+    def ask(self, action: str, message: Mapping[str, Any]) -> Ask:
+        """Return what a buyer asks. Raises `Refused` where the message cannot be understood."""
+
+    def catalog(
+        self, windows: Sequence[Window], seller: Party, envelope: Envelope | None
+    ) -> dict[str, Any]:
+        """Return the message that answers a discovery; `envelope` None where nobody asked over the network."""
+
+    def contract(self, action: str, shown: Shown) -> dict[str, Any]:
+        """Return the message of a callback about a contract."""
+
+    def minor(
+        self, action: str, order_id: str, shown: Shown | None, seller: Party
+    ) -> dict[str, Any]:
+        """Return the message that answers track, support or rate."""
+
+    def failed(self, action: str, echo: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the message of a callback that carries an error, as the schema demands one."""
+
+    def error(self, refused: Refused) -> dict[str, Any]:
+        """Return an error object."""
+
+    def ack(self, message_id: str, transaction_id: str, now: datetime) -> dict[str, Any]:
+        """Return the body that accepts a message."""
+
+    def nack(self, message_id: str, refused: Refused) -> dict[str, Any]:
+        """Return the body that refuses a message."""
+
+    def search(self, text: str, expression: str) -> dict[str, Any]:
+        """Return the message of our own discovery."""
+
+    def order(self, action: str, shown: Shown) -> dict[str, Any]:
+        """Return the message of our own request about a contract (select to cancel)."""
+
+    def told(self, action: str, message: Mapping[str, Any], error: Any) -> Told:
+        """Return what a callback says; lenient."""
+
+    def is_accepted(self, body: Mapping[str, Any]) -> bool:
+        """Return whether a synchronous answer is an ACK."""
+
+
+def name_of(window: Window) -> str:
+    """Return the shown name of a window; simulated ones say so first."""
+    words = f"{KIND_WORDS[window.kind]}, {REGIONS[window.region].name}"
+    return f"SIMULATED: {words}" if window.is_simulated else words
+
+
+def short_of(window: Window) -> str:
+    """Return what a window is, in one line."""
+    text = f"Up to {window.capacity_kw:g} kW from {format_utc(window.start)} to {format_utc(window.end)}"
+    return f"{text}; {WATERMARK}" if window.is_simulated else text
+
+
+def offer_id(window: Window) -> str:
+    """Return the id of the one offer a window has."""
+    return f"offer-{window.slot_id}"
+
+
+def validity(windows: Sequence[Window]) -> tuple[str, str]:
+    """Return when a catalogue begins and ends to be of use."""
+    return format_utc(min(w.start for w in windows)), format_utc(max(w.end for w in windows))
+
+
+def rounded(value: float | None, places: int) -> float | None:
+    """Return a number with so many decimal places; None stays None."""
+    return None if value is None else round(value, places)
+
+
+CONTRACT_CODES: Mapping[ContractState, tuple[str, str, str]] = {
+    ContractState.REQUESTED: ("DRAFT", "QUOTE_REQUESTED", ""),
+    ContractState.QUOTED: ("DRAFT", "QUOTE_REQUESTED", ""),
+    ContractState.HELD: ("DRAFT", "INITIALIZED", ""),
+    ContractState.CONFIRMED: ("ACTIVE", "CONFIRMED", "ACTIVE"),
+    ContractState.RUNNING: ("ACTIVE", "IN_PROGRESS", "ACTIVE"),
+    ContractState.COMPLETE: ("COMPLETE", "COMPLETED", "COMPLETE"),
+    ContractState.CANCELLED: ("CANCELLED", "CANCELLED", "CANCELLED"),
+    ContractState.EXPIRED: ("CANCELLED", "CANCELLED", "CANCELLED"),
+    ContractState.FAILED: ("CANCELLED", "FAILED", "CANCELLED"),
+}
+"""Status by state, as (LTS contract, rc1 order, v1 order); an empty one is not written."""
+
+PERFORMANCE_CODES: Mapping[ContractState, str] = {
+    ContractState.CONFIRMED: "SCHEDULED",
+    ContractState.RUNNING: "IN_PROGRESS",
+    ContractState.COMPLETE: "DELIVERY_COMPLETE",
+}
+"""Code of the performance by state; before and after there is none."""
+
+STATE_WORDS: Mapping[str, str] = {
+    **dict.fromkeys(("ACTIVE", "CONFIRMED", "IN_PROGRESS", "INPROGRESS", "PARTIALLYFULFILLED"), "ACTIVE"),
+    **dict.fromkeys(("COMPLETE", "COMPLETED"), "COMPLETE"),
+    **dict.fromkeys(("CANCELLED", "REJECTED", "FAILED", "RETURNED", "REFUNDED"), "CANCELLED"),
+    **dict.fromkeys(
+        ("DRAFT", "CREATED", "PENDING", "QUOTE_REQUESTED", "INITIALIZED", "ONHOLD", "DEFAULT"), "DRAFT"
+    ),
+}  # fmt: skip
+"""What a counterparty's status means."""
