@@ -31,6 +31,8 @@ class ServiceSettings:
     logs_dir: Path = Path("logs")
     data_dir: Path = Path("data/var")
     """Where results that are no decisions are kept."""
+    hold_seconds: float = 600.0
+    """How long capacity is kept for a contract that is not confirmed. [s]"""
     holder: str = "process"
     """Name of this process in leases."""
 

@@ -20,6 +20,7 @@ from models.optimise.options import Closed
 from services import planning, single
 from services.acts import do, must_be_open, must_not_be_frozen
 from services.context import Context
+from services.market_claims import must_be_free
 from services.submit import get
 
 CLOSED_WORDS = {
@@ -88,6 +89,7 @@ def run_now(context: Context, caller: Caller, job_id: str) -> JobView:
 
     def act(uow: UnitOfWork, view: JobView, now: datetime) -> Job:
         must_be_open(view, "started now")
+        must_be_free(uow, job_id)
         must_not_be_frozen(
             context,
             uow,
@@ -127,6 +129,7 @@ def pin(
 
     def act(uow: UnitOfWork, view: JobView, now: datetime) -> Job:
         must_be_open(view, "pinned" if pinned else "unpinned")
+        must_be_free(uow, job_id)
         if not pinned:
             return replace(view.job, pinned_start=None, pinned_asset_id=None)
         is_planned = view.job.status is JobStatus.SCHEDULED
@@ -220,6 +223,7 @@ def hold(context: Context, caller: Caller, job_id: str, *, held: bool) -> JobVie
 
     def act(uow: UnitOfWork, view: JobView, now: datetime) -> Job:
         must_be_open(view, "held" if held else "released")
+        must_be_free(uow, job_id)
         if held:
             must_not_be_frozen(context, uow, view, now)
             uow.plans.release(job_id)

@@ -48,7 +48,9 @@ from services import (
 from services.context import Context
 from services.doctor import Check
 from services.explain_types import Account, Candidate, Scarcity, WindowQuery
+from services.market_facade import MarketServices
 from services.plan_changes import PlanChanges
+from services.protocol import MarketProtocol
 from services.routines import RoutineDraft
 from services.telemetry import Telemetry
 from services.trade_off import TradeOff
@@ -76,9 +78,10 @@ from services.what_if import WhatIf
 class Services:
     """Every use case, bound to one context."""
 
-    def __init__(self, context: Context) -> None:
-        """Bind the ports."""
+    def __init__(self, context: Context, protocol: MarketProtocol | None = None) -> None:
+        """Bind the ports, and what speaks for us on the market where something does."""
         self.context = context
+        self.market = MarketServices(context, protocol)
 
     # --- clusters -----------------------------------------------------------------------------
 

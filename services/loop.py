@@ -11,7 +11,16 @@ from datetime import timedelta
 from typing import Any
 
 from models.domain import trace
-from services import audit_view, hand_over, lifecycle, notices, outturn, planning, routines
+from services import (
+    audit_view,
+    hand_over,
+    lifecycle,
+    market_watch,
+    notices,
+    outturn,
+    planning,
+    routines,
+)
 from services.context import Context
 from services.signals import LOOP_LEASE, RefreshReport
 
@@ -47,6 +56,7 @@ class Loop:
         *,
         pause_seconds: float,
         lease_seconds: float,
+        more: Mapping[str, Step] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Bind the use cases.
@@ -56,8 +66,10 @@ class Loop:
             holder: Name of this process, unlike every other.
             pause_seconds: Pause between two rounds. [s]
             lease_seconds: How long the lease lasts unrenewed. [s]
+            more: Steps beyond those of the services, by name.
             monotonic: System timer. [s]
         """
+        self._more = dict(more or {})
         self._context = context
         self._holder = holder
         self._pause_seconds = pause_seconds
@@ -114,6 +126,7 @@ class Loop:
             "refresh": self._refresh,
             "confirm": lambda: hand_over.confirm(context),
             "advance": lambda: lifecycle.advance(context),
+            "market": lambda: market_watch.advance(context),
             "routines": lambda: routines.extend(context),
             "replan": self._replan,
             "hand_over": lambda: hand_over.follow(context),
@@ -121,6 +134,7 @@ class Loop:
             "settle": lambda: outturn.settle(context),
             "flush": lambda: audit_view.flush(context),
             "prune": self._prune,
+            **self._more,
         }
 
     def _refresh(self) -> RefreshReport:

@@ -20,6 +20,7 @@ from models.domain.ports import UnitOfWork
 from models.domain.signal import FloatArray, RegionSignals
 from models.domain.time import SLOT, Horizon, floor_slot
 from models.optimise.table import PricedTable, price_table
+from services import market_claims
 from services.context import Context
 from services.memo import Memo, state_of
 from services.situation import LONGEST_SLOTS, vat_factors
@@ -52,7 +53,7 @@ def held_kw(
     everything = _held.get(
         context,
         (*state_of(uow), ahead),
-        lambda: _rows(ahead, uow.plans.reserved(ahead.start, ahead.end)),
+        lambda: _rows(ahead, _taken(uow, ahead)),
     )
     shift = ahead.index_of(horizon.start)
     answer = {asset_id: _cut(row, shift, horizon.slots) for asset_id, row in everything.items()}
@@ -63,6 +64,16 @@ def held_kw(
             if 0 <= index < horizon.slots:
                 answer[asset_id][index] = max(answer[asset_id][index] - kw, 0.0)
     return answer
+
+
+def _taken(uow: UnitOfWork, ahead: Horizon) -> dict[str, dict[datetime, float]]:
+    """Return the IT power that awards hold and contracts keep for others. [kW]"""
+    taken = uow.plans.reserved(ahead.start, ahead.end)
+    for asset_id, by_slot in market_claims.kept_kw(uow.market.claims(ahead.start)).items():
+        row = taken.setdefault(asset_id, {})
+        for slot, power_kw in by_slot.items():
+            row[slot] = row.get(slot, 0.0) + power_kw
+    return taken
 
 
 @dataclass(frozen=True)
@@ -162,7 +173,8 @@ def _rows(
     for asset_id, by_slot in reserved.items():
         row = np.zeros(horizon.slots)
         for slot, kw in by_slot.items():
-            row[horizon.index_of(slot)] += kw
+            if 0 <= horizon.index_of(slot) < horizon.slots:
+                row[horizon.index_of(slot)] += kw
         row.flags.writeable = False
         answer[asset_id] = row
     return answer

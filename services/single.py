@@ -14,12 +14,12 @@ from models.domain.asset import Asset
 from models.domain.job import Job, JobStatus
 from models.domain.plan import Baseline, Explanation, Placement, Refusal, Savings
 from models.domain.ports import UnitOfWork
-from models.domain.time import Horizon, ceil_slot
+from models.domain.time import Horizon, ceil_slot, floor_slot
 from models.optimise.assignment import UNSERVED, Assignment, Links, Options
 from models.optimise.choices import options_of
 from models.optimise.options import Incumbent, must_run_on_arrival
 from models.optimise.table import PricedTable
-from services import room
+from services import market_claims, room
 from services.context import Context
 from services.situation import horizon_for
 
@@ -62,6 +62,7 @@ def alone(context: Context, job: Job, assets: tuple[Asset, ...], now: datetime) 
         held = room.held_kw(context, uow, horizon, now, without_job=job.job_id)
         release = _after_predecessors(uow, job, now)
         sent_to = _sent_to(uow, job, horizon, now)
+        assets = market_claims.limited(assets, uow.market.claims(floor_slot(now)))
     table, describer = room.priced(context, assets, horizon, now, held)
     weights = policy_agent.weights_of(context.policy)
     options = options_of(job, table, weights, release=release, sent_to=sent_to)

@@ -12,12 +12,14 @@ import numpy as np
 from agents.view import Held, Situation
 from models.domain.asset import Asset
 from models.domain.job import Job, JobStatus
+from models.domain.market import Claim
 from models.domain.plan import Award, Deferral, Placement, Refusal
 from models.domain.ports import JobPlan, UnitOfWork
 from models.domain.signal import FloatArray
 from models.domain.time import SLOT, Horizon, ceil_slot, floor_slot
 from models.domain.vat import vat_rate
 from models.optimise.terms import Incumbent
+from services import market_claims
 from services.carbon_spent import ended_today, spent_kg_by_day
 from services.context import Context
 from services.holding import freeze_lead, segments_kw
@@ -59,6 +61,8 @@ class Facts:
     """When it was read, on the planning clock."""
     ended: Mapping[str, Placement] = field(default_factory=dict)
     """Runs of the present London day that are over, by job id; read only where there is a carbon budget."""
+    claims: tuple[Claim, ...] = ()
+    """What contracts of the market claim from the current half-hour on."""
 
 
 def load(context: Context) -> Facts:
@@ -75,14 +79,16 @@ def _read(uow: UnitOfWork, now: datetime, *, has_budget: bool = False) -> Facts:
     version = uow.plans.version()
     jobs = tuple(job for job in uow.jobs.open_jobs() if not _is_too_late(job, now))
     wanted = {p for job in jobs for p in job.depends_on}
+    claims = uow.market.claims(floor_slot(now))
     return Facts(
         version,
         jobs,
         uow.plans.current(),
-        uow.assets.all_live(),
+        market_claims.limited(uow.assets.all_live(), claims),
         uow.jobs.many(wanted),
         now,
         ended_today(uow, now) if has_budget else {},
+        claims,
     )
 
 
@@ -96,6 +102,7 @@ def has_only_grown(before: Facts, uow: UnitOfWork) -> bool:
     jobs = {job.job_id: job for job in present.jobs}
     return (
         present.assets == before.assets
+        and present.claims == before.claims
         and all(jobs.get(job.job_id) == job for job in before.jobs)
         and all(present.predecessors.get(k) == job for k, job in before.predecessors.items())
     )
@@ -161,7 +168,14 @@ def situation(
         assets=facts.assets,
         signals=signals,
         policy=context.policy,
-        held=tuple(_held(job, facts.plans[job.job_id], horizon) for job in sorted_out.frozen),
+        held=(
+            *(_held(job, facts.plans[job.job_id], horizon) for job in sorted_out.frozen),
+            *market_claims.held_of(
+                facts.claims,
+                horizon,
+                {job.job_id for job in (*sorted_out.jobs, *sorted_out.frozen)},
+            ),
+        ),
         incumbents={
             job.job_id: Incumbent(
                 plan.award.placement.asset_id,

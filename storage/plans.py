@@ -23,6 +23,7 @@ from storage.reservations import drop_slots, held_slots, holding_digest, release
 from storage.serialise import dump_free, loads
 from storage.tables import (
     AssetRow,
+    ClaimRow,
     JobPlanRow,
     JobRow,
     LeaseRow,
@@ -160,6 +161,7 @@ class SqlPlanRepository:
                 f"from {format_utc(breach.slot_start)} and has room for {breach.room:g} kW; plan again"
             )
         self._check_limited(tolerance_kw)
+        self._check_claims(tolerance_kw)
 
     def _check_limited(self, tolerance_kw: float) -> None:
         """Check the half-hours of assets whose power is limited at times: London time is no matter for SQL."""
@@ -191,6 +193,51 @@ class SqlPlanRepository:
                 raise StalePlan(
                     f"asset {row.asset_id!r} would draw {row.reserved_kw:g} kW in the half-hour from "
                     f"{format_utc(row.slot_start)} and its limits leave {room_kw:g} kW; plan again"
+                )
+
+    def _check_claims(self, tolerance_kw: float) -> None:
+        """Check the half-hours in which contracts keep power for others or limit what jobs may draw."""
+        claims = self._tx.rows(
+            select(
+                ClaimRow.asset_id, ClaimRow.slot_start, ClaimRow.power_kw, ClaimRow.most_kw,
+                ClaimRow.job_id, AssetRow.body,
+            ).join(AssetRow, AssetRow.asset_id == ClaimRow.asset_id)
+        )  # fmt: skip
+        if not claims:
+            return
+        kept: dict[tuple[str, datetime], float] = {}
+        most: dict[tuple[str, datetime], float] = {}
+        bodies: dict[str, str] = {}
+        for row in claims:
+            place = (row.asset_id, row.slot_start)
+            bodies[row.asset_id] = row.body
+            if row.job_id is None:
+                kept[place] = kept.get(place, 0.0) + row.power_kw
+            if row.most_kw is not None:
+                most[place] = min(most.get(place, row.most_kw), row.most_kw)
+        assets = {name: loads(Asset, body) for name, body in bodies.items()}
+        held = self._tx.rows(
+            select(
+                ReservationRow.asset_id,
+                ReservationRow.slot_start,
+                func.sum(ReservationRow.power_kw).label("reserved_kw"),
+                func.sum(case((ReservationRow.frozen, 0.0), else_=ReservationRow.power_kw)).label(
+                    "movable_kw"
+                ),
+            )
+            .where(ReservationRow.slot_start.in_(sorted({slot for _, slot in (*kept, *most)})))
+            .group_by(ReservationRow.asset_id, ReservationRow.slot_start)
+        )
+        for row in held:
+            place = (row.asset_id, row.slot_start)
+            if (place not in kept and place not in most) or row.movable_kw <= tolerance_kw:
+                continue
+            room_kw = assets[row.asset_id].room_at(row.slot_start) - kept.get(place, 0.0)
+            room_kw = min(room_kw, most.get(place, room_kw))
+            if row.reserved_kw > room_kw + tolerance_kw:
+                raise StalePlan(
+                    f"asset {row.asset_id!r} would draw {row.reserved_kw:g} kW in the half-hour from "
+                    f"{format_utc(row.slot_start)} and contracts leave {room_kw:g} kW; plan again"
                 )
 
     def reserved(

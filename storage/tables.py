@@ -440,3 +440,112 @@ class SignalDayRow(Base):
     channels: Mapped[str]
     payload: Mapped[bytes]
     """float64, channels × 48, then int64 provenance ids × 48 (0: unknown), compressed."""
+
+
+class ContractRow(Base):
+    """One contract of the market, from the first quote on."""
+
+    __tablename__ = "market_contracts"
+    contract_id: Mapped[str] = mapped_column(primary_key=True)
+    side: Mapped[str] = mapped_column(String(8))
+    state: Mapped[str] = mapped_column(String(16))
+    peer_id: Mapped[str]
+    transaction_id: Mapped[str]
+    owner: Mapped[str]
+    job_id: Mapped[str | None]
+    created_at: Mapped[datetime]
+    version: Mapped[int]
+    body: Mapped[str]
+    """The `Contract` as JSON."""
+
+    __table_args__ = (
+        Index(None, "side", "peer_id", "transaction_id", unique=True),
+        Index(None, "state", "created_at"),
+        Index(None, "created_at"),
+        Index(None, "job_id"),
+    )
+
+
+class ClaimRow(Base):
+    """Power of an asset that a contract claims in one half-hour."""
+
+    __tablename__ = "market_claims"
+    contract_id: Mapped[str] = mapped_column(
+        ForeignKey("market_contracts.contract_id"), primary_key=True
+    )
+    slot_start: Mapped[datetime] = mapped_column(primary_key=True)
+    asset_id: Mapped[str] = mapped_column(ForeignKey("assets.asset_id"))
+    power_kw: Mapped[float]
+    most_kw: Mapped[float | None]
+    job_id: Mapped[str | None]
+
+    __table_args__ = (Index(None, "slot_start"),)
+
+
+class FoundWindowRow(Base):
+    """A window that another party offered."""
+
+    __tablename__ = "market_found"
+    slot_id: Mapped[str] = mapped_column(primary_key=True)
+    peer_id: Mapped[str] = mapped_column(primary_key=True)
+    start_at: Mapped[datetime]
+    found_at: Mapped[datetime]
+    body: Mapped[str]
+    """The `Window` as JSON."""
+
+    __table_args__ = (Index(None, "start_at"),)
+
+
+class MessageRow(Base):
+    """One message of an exchange with another party, as it was on the wire."""
+
+    __tablename__ = "exchange_messages"
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    direction: Mapped[str] = mapped_column(String(3))
+    peer_id: Mapped[str]
+    action: Mapped[str] = mapped_column(String(32))
+    transaction_id: Mapped[str]
+    message_id: Mapped[str]
+    at: Mapped[datetime]
+    dialect: Mapped[str] = mapped_column(String(8))
+    authorization: Mapped[str]
+    signature: Mapped[str]
+    status: Mapped[int]
+    body: Mapped[bytes]
+    answer: Mapped[bytes]
+
+    __table_args__ = (
+        Index(None, "direction", "peer_id", "action", "message_id", unique=True),
+        Index(None, "transaction_id", "seq"),
+        Index(None, "at"),
+    )
+
+
+class WorkRow(Base):
+    """One thing to do for an exchange: the outbox, and what was accepted and is not carried out yet."""
+
+    __tablename__ = "exchange_work"
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    kind: Mapped[str] = mapped_column(String(8))
+    peer_id: Mapped[str]
+    url: Mapped[str]
+    action: Mapped[str] = mapped_column(String(32))
+    transaction_id: Mapped[str]
+    message_id: Mapped[str]
+    dialect: Mapped[str] = mapped_column(String(8))
+    created_at: Mapped[datetime]
+    due_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    body: Mapped[bytes | None]
+    request_seq: Mapped[int]
+    chain: Mapped[str]
+    attempts: Mapped[int]
+    state: Mapped[str] = mapped_column(String(8))
+    error: Mapped[str]
+    taken_until: Mapped[datetime | None]
+
+    __table_args__ = (
+        Index(None, "state", "due_at"),
+        Index(None, "peer_id", "transaction_id", "state", "seq"),
+        Index(None, "created_at"),
+    )

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
+from models.domain.exchange import ExchangeRepository, MarketRepository
 from models.domain.ports import (
     AssetRepository,
     DecisionRepository,
@@ -22,12 +23,14 @@ from models.domain.ports import (
 from storage.assets import SqlAssetRepository
 from storage.database import Database, Transaction
 from storage.decisions import SqlDecisionRepository
+from storage.exchange import SqlExchangeRepository
 from storage.faults import StorageMisuse
 from storage.hand_overs import SqlHandOverRepository
 from storage.health import SqlHealthRepository
 from storage.idempotency import SqlIdempotencyRepository
 from storage.jobs import SqlJobRepository
 from storage.keys import SqlKeyRepository
+from storage.market import SqlMarketRepository
 from storage.notices import SqlNoticeRepository
 from storage.plans import SqlPlanRepository
 from storage.routines import SqlRoutineRepository
@@ -52,6 +55,8 @@ class SqlUnitOfWork:
     idempotency: IdempotencyRepository
     keys: KeyRepository
     health: HealthRepository
+    market: MarketRepository
+    exchange: ExchangeRepository
     hand_overs: HandOverRepository
     notices: NoticeRepository
     routines: RoutineRepository
@@ -78,6 +83,8 @@ class SqlUnitOfWork:
         self.idempotency = SqlIdempotencyRepository(transaction)
         self.keys = SqlKeyRepository(transaction)
         self.health = SqlHealthRepository(transaction)
+        self.market = SqlMarketRepository(transaction)
+        self.exchange = SqlExchangeRepository(transaction)
         self.hand_overs = SqlHandOverRepository(transaction)
         self.notices = SqlNoticeRepository(transaction)
         self.routines = SqlRoutineRepository(transaction)

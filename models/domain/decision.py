@@ -42,6 +42,10 @@ class EventType(StrEnum):
     EVENT_DAY = "event_day"
     INPUT_SNAPSHOT = "input_snapshot"
     CONFIG_CHANGE = "config_change"
+    CONTRACT = "contract"
+    """What became of a contract of the market."""
+    EXCHANGE = "exchange"
+    """A message from or to another participant, taken or refused."""
     ANCHOR = "anchor"
     SEGMENT_START = "segment_start"
 

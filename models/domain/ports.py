@@ -16,6 +16,7 @@ from models.domain.asset import Asset
 from models.domain.change import PlanChange
 from models.domain.decision import DecisionDraft, SealedRecord
 from models.domain.errors import FieldError
+from models.domain.exchange import ExchangeRepository, MarketRepository
 from models.domain.execution import (
     ExecutionReport,
     ExecutionState,
@@ -550,6 +551,8 @@ class UnitOfWork(Protocol):
     idempotency: IdempotencyRepository
     keys: KeyRepository
     health: HealthRepository
+    market: MarketRepository
+    exchange: ExchangeRepository
     hand_overs: HandOverRepository
     notices: NoticeRepository
     routines: RoutineRepository

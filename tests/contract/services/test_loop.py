@@ -29,7 +29,7 @@ def test_a_round_plans_what_was_submitted_and_writes_the_log(world: World) -> No
     assert tick.is_holder
     assert tick.failed == {}
     assert list(tick.done) == [
-        "refresh", "confirm", "advance", "routines", "replan", "hand_over", "notices", "settle", "flush", "prune"
+        "refresh", "confirm", "advance", "market", "routines", "replan", "hand_over", "notices", "settle", "flush", "prune"
     ]  # fmt: skip
     assert world.view(job_id).status is JobStatus.SCHEDULED
     with world.context.uow() as work:
@@ -56,7 +56,7 @@ def test_a_step_that_fails_is_named_and_the_others_go_on(
     tick = loop_of(world).tick()
     assert tick.failed == {"advance": "RuntimeError: out of order"}
     assert list(tick.done) == [
-        "refresh", "confirm", "routines", "replan", "hand_over", "notices", "settle", "flush", "prune"
+        "refresh", "confirm", "market", "routines", "replan", "hand_over", "notices", "settle", "flush", "prune"
     ]  # fmt: skip
     assert "step 'advance' of the loop failed" in caplog.text
 

@@ -1,0 +1,336 @@
+"""The market on a real plan: what is on offer, what a contract does to the plan, and what gives it back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from models.domain.access import Caller, Role
+from models.domain.errors import Conflict, Forbidden, InvalidRequest, NotFound
+from models.domain.job import JobStatus
+from models.domain.market import Contract, ContractState, DealRefused, DealRule, Window, WindowKind
+from services import controls, market, market_deals, market_watch
+from services.market import Wanted
+from services.market_deals import Terms
+from services.market_windows import LEAD, catalogue
+from tests.support import world as worlds
+from tests.support.world import NOON, OPERATOR, World, hours, placed, with_cluster
+
+SLOT = timedelta(minutes=30)
+
+
+def submitted(world: World, **changes: object) -> str:
+    """Submit and plan a job that may begin in two hours, so that it is not frozen yet."""
+    return worlds.submitted(world, **{"earliest_start": NOON + hours(2), **changes})  # type: ignore[arg-type]
+
+
+def windows(world: World, **wanted: object) -> tuple[Window, ...]:
+    return market.search(world.context, OPERATOR, Wanted(**wanted)).windows  # type: ignore[arg-type]
+
+
+def one(world: World, kind: WindowKind, start_in: float | None = None, length: float = 2) -> Window:
+    start = None if start_in is None else NOON + hours(start_in)
+    return next(
+        w
+        for w in catalogue(world.context).windows
+        if w.kind is kind and w.duration_h == length and start in (None, w.start)
+    )
+
+
+def drawn(world: World, window: Window) -> list[float]:
+    with world.context.uow() as uow:
+        held = uow.plans.reserved(window.start, window.end).get("hall", {})
+    return [held.get(start, 0.0) for start in window.starts()]
+
+
+def terms(window: Window, name: str = "t", **changes: object) -> Terms:
+    asked = Terms(
+        slot_id=window.slot_id, transaction_id=name, message_id=f"{name}-1", peer_id="peer"
+    )
+    return replace(asked, **changes)  # type: ignore[arg-type]
+
+
+def test_compute_windows_show_the_room_the_plan_leaves_at_the_meter(world: World) -> None:
+    with_cluster(world, pue=1.2)
+    job_id = submitted(world, estimated_power_kw=40.0)
+    run = placed(world, job_id)
+    for window in catalogue(world.context).windows:
+        if window.kind is not WindowKind.COMPUTE:
+            continue
+        touches = window.start < run.end and window.end > run.start
+        # 100 kW of machines less 40 kW of the job, times 1.2 at the meter.
+        assert window.capacity_kw == pytest.approx(60.0 * 1.2 if touches else 100.0 * 1.2)
+        assert window.start >= NOON + LEAD
+        assert window.price_gbp_per_kwh is not None
+        assert window.mean_carbon_g_per_kwh is not None
+
+
+def test_a_search_is_bounded_filtered_and_paged(world: World) -> None:
+    with_cluster(world)
+    first = market.search(world.context, OPERATOR, Wanted())
+    assert len(first.windows) == 100
+    second = market.search(world.context, OPERATOR, Wanted(), cursor=first.next_cursor)
+    assert not {w.slot_id for w in first.windows} & {w.slot_id for w in second.windows}
+    assert all(w.end <= NOON + hours(6) for w in windows(world, hours_ahead=6.0))
+    assert windows(world, region="yorkshire") == ()
+    assert {w.region for w in windows(world, region="england")} == {"london"}
+    with pytest.raises(InvalidRequest):
+        windows(world, region="atlantis")
+    with pytest.raises(InvalidRequest, match="cursor"):
+        market.search(world.context, OPERATOR, Wanted(), cursor="abc")
+    stranger = Caller("somebody", Role.OPERATOR)
+    assert market.search(world.context, stranger, Wanted()).windows == ()
+
+
+def test_a_taken_window_pins_its_job_inside_it(world: World) -> None:
+    with_cluster(world)
+    job_id = submitted(world)
+    before = placed(world, job_id).start
+    window = one(world, WindowKind.COMPUTE, 10, 4)
+    made = market.confirm(world.context, OPERATOR, window.slot_id, job_id)
+    run = placed(world, job_id)
+    assert made.state is ContractState.CONFIRMED
+    assert window.start <= run.start
+    assert run.end <= window.end
+    assert run.start != before
+    assert world.view(job_id).job.pinned_start == run.start
+    assert [step.state for step in made.history] == ["quoted", "held", "confirmed"]
+    with world.context.uow() as uow:
+        assert uow.market.claims(NOON) == ()  # the job holds its power itself now
+    with pytest.raises(Conflict, match="bound by contract"):
+        controls.pin(world.context, OPERATOR, job_id, start_time=None, asset_id=None, pinned=False)
+    ended = market.cancel(world.context, OPERATOR, made.contract_id)
+    assert ended.state is ContractState.CANCELLED
+    assert world.view(job_id).job.pinned_start is None
+    assert placed(world, job_id).start == before
+
+
+def test_a_job_that_does_not_fit_is_refused_and_nothing_changes(world: World) -> None:
+    with_cluster(world)
+    job_id = submitted(world, duration=hours(3))
+    before, version = placed(world, job_id), _version(world)
+    for window, word in [
+        (one(world, WindowKind.COMPUTE, 10, 2), "choose a longer one"),
+        (one(world, WindowKind.COMPUTE, 30, 4), "its deadline forbid it"),
+    ]:
+        with pytest.raises(DealRefused, match=word) as refused:
+            market.confirm(world.context, OPERATOR, window.slot_id, job_id)
+        assert refused.value.rule is DealRule.JOB
+    assert placed(world, job_id) == before
+    assert _version(world) == version
+    with pytest.raises(InvalidRequest, match="for a job"):
+        market.confirm(world.context, OPERATOR, one(world, WindowKind.COMPUTE, 10).slot_id, None)
+    with pytest.raises(NotFound):
+        market.confirm(world.context, OPERATOR, one(world, WindowKind.COMPUTE).slot_id, "job-x")
+    with pytest.raises(InvalidRequest, match="slot id"):
+        market.confirm(world.context, OPERATOR, "anything", job_id)
+
+
+def _version(world: World) -> int:
+    with world.context.uow() as uow:
+        return uow.plans.version()
+
+
+def test_held_capacity_is_gone_for_others_and_for_the_planner_until_it_runs_out(
+    world: World,
+) -> None:
+    with_cluster(world)
+    window = one(world, WindowKind.COMPUTE, 4)
+    held = market_deals.hold(world.context, terms(window))
+    assert held.state is ContractState.HELD
+    again = catalogue(world.context).find(window.slot_id)
+    assert again is None  # all 100 kW are kept
+    other = terms(window, "other")
+    with pytest.raises(DealRefused) as refused:
+        market_deals.quote(world.context, other)
+    assert refused.value.rule is DealRule.NOT_FOUND
+    job_id = submitted(world, latest_finish=NOON + hours(8), estimated_power_kw=90.0)
+    run = placed(world, job_id)
+    assert run.end <= window.start or run.start >= window.end
+    late = replace(
+        world.context, system_now=lambda: world.context.system_now() + timedelta(seconds=601)
+    )
+    assert market_deals.expire(late) == 1
+    with world.context.uow() as uow:
+        assert uow.market.claims(NOON) == ()
+        assert uow.market.get(held.contract_id).state is ContractState.EXPIRED
+    with pytest.raises(DealRefused) as refused:
+        market_deals.confirm(world.context, terms(window, message_id="t-2"))
+    assert refused.value.rule is DealRule.EXPIRED
+
+
+def test_every_step_has_one_effect_however_often_it_comes(world: World) -> None:
+    with_cluster(world)
+    window = one(world, WindowKind.COMPUTE, 4)
+    asked = terms(window, quantity_kw=30.0)
+    assert market_deals.quote(world.context, asked) == market_deals.quote(world.context, asked)
+    held = market_deals.hold(world.context, replace(asked, message_id="t-2"))
+    assert market_deals.hold(world.context, replace(asked, message_id="t-2")) == held
+    bound = market_deals.confirm(world.context, replace(asked, message_id="t-3"))
+    assert market_deals.confirm(world.context, replace(asked, message_id="t-3")) == bound
+    with pytest.raises(DealRefused) as refused:
+        market_deals.confirm(world.context, replace(asked, message_id="t-4"))
+    assert refused.value.rule is DealRule.ALREADY_CONFIRMED
+    smaller = market_deals.change_quantity(world.context, bound, 20.0, "t-5")
+    left = catalogue(world.context).find(window.slot_id)
+    assert left is not None
+    assert left.capacity_kw == pytest.approx(80.0)
+    ended = market_deals.cancel(world.context, smaller, "t-6")
+    with pytest.raises(DealRefused) as refused:
+        market_deals.cancel(world.context, ended, "t-7")
+    assert refused.value.rule is DealRule.ALREADY_CANCELLED
+    left = catalogue(world.context).find(window.slot_id)
+    assert left is not None
+    assert left.capacity_kw == pytest.approx(100.0)
+
+
+def test_capacity_that_is_gone_at_confirm_ends_the_contract_and_leaves_the_plan(
+    world: World,
+) -> None:
+    with_cluster(world)
+    window = one(world, WindowKind.COMPUTE, 4)
+    held = market_deals.hold(world.context, terms(window, quantity_kw=80.0))
+    with world.context.uow(write=True) as uow:
+        asset = uow.assets.get("hall")
+        uow.assets.update(replace(asset, max_power_kw=50.0, version=asset.version + 1))
+        uow.plans.bump()
+        uow.commit()
+    with pytest.raises(DealRefused) as refused:
+        market_deals.confirm(world.context, terms(window, message_id="t-2"))
+    assert refused.value.rule is DealRule.QUANTITY
+    with world.context.uow() as uow:
+        assert uow.market.get(held.contract_id).state is ContractState.CANCELLED
+        assert uow.market.claims(NOON) == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"quantity_kw": 500.0}, DealRule.QUANTITY),
+        ({"quantity_kw": 0.0}, DealRule.QUANTITY),
+        ({"price_gbp_per_kwh": 0.0}, DealRule.PRICE),
+        ({"value_gbp": 0.01}, DealRule.PRICE),
+        ({"currency": "EUR"}, DealRule.PRICE),
+        ({"slot_id": "cw-000000000000-20261121T1600Z-4"}, DealRule.NOT_FOUND),
+    ],
+)
+def test_terms_that_are_not_ours_are_refused_with_their_rule(
+    world: World, changes: dict[str, object], rule: DealRule
+) -> None:
+    with_cluster(world)
+    window = one(world, WindowKind.COMPUTE, 4)
+    version = _version(world)
+    with pytest.raises(DealRefused) as refused:
+        market_deals.hold(world.context, terms(window, **changes))
+    assert refused.value.rule is rule
+    assert _version(world) == version
+
+
+def sold(world: World, kind: WindowKind) -> tuple[Window, Contract]:
+    """Sell all of the first window of a kind of flexibility."""
+    window = one(world, kind, None, 1)
+    made = market.confirm(world.context, OPERATOR, window.slot_id, None)
+    return window, made
+
+
+def busy(world: World) -> list[str]:
+    with_cluster(world)
+    return [
+        submitted(world, estimated_power_kw=30.0, latest_finish=NOON + hours(30)) for _ in range(2)
+    ]
+
+
+def test_a_turn_down_is_what_moving_jobs_can_deliver_and_limits_the_next_plan(
+    world: World,
+) -> None:
+    jobs = busy(world)
+    window = one(world, WindowKind.TURN_DOWN, None, 1)
+    before = drawn(world, window)
+    assert window.capacity_kw <= min(before)
+    assert window.price_gbp_per_kwh is not None
+    assert window.price_gbp_per_kwh >= 0.0
+    _, made = sold(world, WindowKind.TURN_DOWN)
+    after = drawn(world, window)
+    for was, now in zip(before, after, strict=True):
+        assert now <= was - made.quantity_kw + 1e-6
+    assert made.baseline_kw == pytest.approx(tuple(before))
+    assert made.p415_value_gbp is None
+    assert "P415" in made.p415_reason
+    assert {world.view(job).status for job in jobs} == {JobStatus.SCHEDULED}
+
+
+def test_a_delivered_turn_down_is_measured_against_its_baseline(world: World) -> None:
+    busy(world)
+    window, made = sold(world, WindowKind.TURN_DOWN)
+    for k in range(window.slots):
+        world.at(window.start + k * SLOT + timedelta(minutes=1))
+        market_watch.advance(world.context)
+    world.at(window.end + timedelta(minutes=1))
+    market_watch.advance(world.context)
+    with world.context.uow() as uow:
+        done = uow.market.get(made.contract_id)
+        assert uow.market.claims(NOON) == ()
+    assert done.state is ContractState.COMPLETE
+    assert len(done.readings) == window.slots
+    assert done.delivered_kwh == pytest.approx(made.energy_kwh)
+
+
+def test_a_turn_up_brings_the_load_it_promised(world: World) -> None:
+    busy(world)
+    window = one(world, WindowKind.TURN_UP, None, 1)
+    before = drawn(world, window)
+    _, made = sold(world, WindowKind.TURN_UP)
+    after = drawn(world, window)
+    for was, now in zip(before, after, strict=True):
+        assert now >= was + made.quantity_kw - 1e-6
+    market.cancel(world.context, OPERATOR, made.contract_id)
+    assert all(world.view(move.job_id).job.pinned_start is None for move in made.moves)
+
+
+def test_the_contract_of_a_cancelled_job_ends(world: World) -> None:
+    with_cluster(world)
+    job_id = submitted(world)
+    made = market.confirm(
+        world.context, OPERATOR, one(world, WindowKind.COMPUTE, 10, 4).slot_id, job_id
+    )
+    controls.cancel(world.context, OPERATOR, job_id)
+    assert market_watch.advance(world.context) == 1
+    with world.context.uow() as uow:
+        assert uow.market.get(made.contract_id).state is ContractState.CANCELLED
+
+
+def test_only_those_who_may_submit_take_windows_and_only_operators_sell_flexibility(
+    world: World,
+) -> None:
+    busy(world)
+    window = one(world, WindowKind.TURN_DOWN, None, 1)
+    for role in (Role.AUDITOR, Role.SUBMITTER):
+        with pytest.raises(Forbidden):
+            market.confirm(world.context, Caller("local", role), window.slot_id, None)
+
+
+def test_every_step_is_in_the_audit_log(world: World) -> None:
+    with_cluster(world)
+    job_id = submitted(world)
+    made = market.confirm(
+        world.context, OPERATOR, one(world, WindowKind.COMPUTE, 10, 4).slot_id, job_id
+    )
+    market.cancel(world.context, OPERATOR, made.contract_id)
+    told = [record.line for record in reversed(world.records("contract"))]
+    assert [
+        next(
+            word
+            for word in ("quoted", "held", "confirmed", "cancelled")
+            if f'"event":"{word}"' in line
+        )
+        for line in told
+    ] == ["quoted", "held", "confirmed", "cancelled"]
+
+
+def test_simulated_windows_say_so(make_world: Callable[..., World]) -> None:
+    world = make_world(mode="simulated")
+    with_cluster(world)
+    assert all(window.is_simulated for window in catalogue(world.context).windows)
