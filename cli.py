@@ -32,7 +32,11 @@ ROLES = click.Choice([str(role) for role in Role])
 
 def register(app: Flask) -> None:
     """Add every command to an app."""
-    for command in (keys, audit, demo, db, signals, worker, best_window, backtest, submit, doctor):
+    from cli_market import market
+
+    for command in (
+        keys, audit, demo, db, signals, worker, best_window, backtest, submit, doctor, market,
+    ):  # fmt: skip
         app.cli.add_command(command)
 
 

@@ -20,7 +20,14 @@ from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
 
 from config_values import (
@@ -36,6 +43,7 @@ from config_values import (
     Words,
     default_database,
     default_region,
+    key_problem,
 )
 from models.domain.carbon_value import kappa_of_weights
 from models.domain.errors import HalfhourError
@@ -337,11 +345,57 @@ class Money(_Group):
     """Whose VAT rates apply."""
 
 
-GROUPS: tuple[type[_Group], ...] = (Serving, Keeping, Grid, Planning, Executors, Notices, Money)
+class Market(_Group):
+    """Market: taking part in a Beckn network."""
+
+    beckn_subscriber_id: Annotated[
+        str,
+        Field(
+            pattern=r"^[A-Za-z0-9._:-]{0,200}$",
+            json_schema_extra={"allowed": "a name as registered"},
+        ),
+    ] = ""
+    """Who we are on the network; empty, this installation is not connected to one."""
+    beckn_subscriber_url: Url | None = None
+    """Address others send messages to, as registered: the part before `/{action}`, ending in `/beckn`."""
+    beckn_key_id: Annotated[
+        str,
+        Field(
+            pattern=r"^[^|\"\s]{0,200}$", json_schema_extra={"allowed": "a key id as registered"}
+        ),
+    ] = ""
+    """Id of our signing key in the registry."""
+    beckn_private_key: SecretStr | None = None
+    """Our signing key: base64 of the 32-byte Ed25519 seed, as `flask beckn keygen` prints it."""
+    beckn_network_id: Annotated[str, Field(max_length=200)] = ""
+    """Network we are a member of; messages of other networks are refused."""
+    beckn_registry_file: Annotated[
+        Folder | None, Field(json_schema_extra={"allowed": "a file"})
+    ] = None
+    """JSON list of participants, in place of a registry service."""
+    beckn_registry_url: Url | None = None
+    """Address of a registry service."""
+    beckn_registry_kind: Literal["v1", "dedi"] = "v1"
+    """How that service is asked: `POST /lookup` of version 1, or a DeDi directory."""
+    beckn_registry_scope: Annotated[str, Field(pattern=r"^[\w.-]{1,100}$")] = "subscribers"
+    """Name of the registry inside a participant's namespace of a DeDi directory."""
+    beckn_allow_loopback: bool = False
+    """Whether participants on this machine are called, over plain http; for tests and demonstrations."""
+    beckn_hold_seconds: Annotated[float, Field(ge=10, le=86_400)] = 600.0
+    """How long capacity is kept for a contract that is not confirmed. [s]"""
+    beckn_clock_skew_seconds: Annotated[int, Field(ge=0, le=60)] = 5
+    """How far ahead of ours the clocks of others may be. [s]"""
+    beckn_messages_per_minute: Annotated[int, Field(ge=0, le=10_000_000)] = 6000
+    """Messages one address or signer may send in a minute; 0 switches the limit off. [1/min]"""
+
+
+GROUPS: tuple[type[_Group], ...] = (
+    Serving, Keeping, Grid, Planning, Executors, Notices, Money, Market,
+)  # fmt: skip
 """Groups of settings in the order in which they are explained."""
 
 
-class Settings(Money, Notices, Executors, Planning, Grid, Keeping, Serving):
+class Settings(Market, Money, Notices, Executors, Planning, Grid, Keeping, Serving):
     """Every setting, checked and frozen. Build it with `from_env`, or by keyword in a test."""
 
     @classmethod
@@ -403,11 +457,41 @@ class Settings(Money, Notices, Executors, Planning, Grid, Keeping, Serving):
                 self.lease_seconds < 2 * self.loop_seconds
             ),
         }
+        wrong.update(self._market_faults())
         found = [sentence for sentence, is_wrong in wrong.items() if is_wrong]
         found += executor_problems(self)
         if found:
             raise ValueError("\n".join(found))
         return self
+
+    def _market_faults(self) -> dict[str, bool]:
+        """Return what is wrong about the market's settings, as sentences."""
+        is_named = bool(self.beckn_subscriber_id)
+        key = self.beckn_private_key
+        others = {
+            "HALFHOUR_BECKN_SUBSCRIBER_URL": self.beckn_subscriber_url is None,
+            "HALFHOUR_BECKN_KEY_ID": not self.beckn_key_id,
+            "HALFHOUR_BECKN_PRIVATE_KEY": key is None,
+            "HALFHOUR_BECKN_REGISTRY_FILE or HALFHOUR_BECKN_REGISTRY_URL": (
+                self.beckn_registry_file is None and self.beckn_registry_url is None
+            ),
+        }
+        missing = ", ".join(name for name, is_missing in others.items() if is_missing)
+        return {
+            f"HALFHOUR_BECKN_SUBSCRIBER_ID is set, so {missing} must be set too": (
+                is_named and bool(missing)
+            ),
+            "HALFHOUR_BECKN_PRIVATE_KEY is not base64 of 32 or 64 bytes; make one with `flask beckn keygen`": (
+                key is not None and key_problem(key.get_secret_value()) == "malformed"
+            ),
+            "HALFHOUR_BECKN_PRIVATE_KEY was published as an example, so anybody can sign with it; make one with "
+            "`flask beckn keygen`": (
+                key is not None and key_problem(key.get_secret_value()) == "published"
+            ),
+            "HALFHOUR_BECKN_REGISTRY_FILE and HALFHOUR_BECKN_REGISTRY_URL are both set; keep one": (
+                self.beckn_registry_file is not None and self.beckn_registry_url is not None
+            ),
+        }
 
 
 def executor_problems(settings: Settings) -> list[str]:

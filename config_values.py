@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import difflib
 import re
 from collections.abc import Iterator
@@ -13,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from models.domain.access import Role
 from models.domain.errors import InvalidRequest
+from models.domain.published_keys import is_published
 from models.domain.regions import REGIONS
 from models.domain.time import as_utc, parse_rfc3339
 
@@ -44,7 +47,19 @@ def _instant(value: object) -> object:
         raise ValueError(str(error)) from error
 
 
+def key_problem(text: str) -> str | None:
+    """Return `malformed` or `published` where a signing key cannot be used, else None."""
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return "malformed"
+    if len(raw) not in {32, 64}:
+        return "malformed"
+    return "published" if is_published(raw) else None
+
+
 def _from_project(path: Path) -> Path:
+    """Return a path that starts at the project where it is relative."""
     return path if path.is_absolute() else PROJECT_DIR / path
 
 

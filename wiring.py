@@ -37,6 +37,7 @@ from services.context import Context, ServiceSettings
 from services.facade import Services
 from services.loop import Loop
 from services.process_names import is_gone, process_name
+from services.protocol import Identity
 from services.signal_labels import AgeLimits
 from services.signal_refresh import GridSource
 from services.signals import SignalService, SignalSettings
@@ -53,7 +54,9 @@ if TYPE_CHECKING:
     from api_clients.http import HttpClient
     from audit.export import ExportSummary
     from audit.writer import JsonlAuditLog
+    from beckn.registry import Registry
     from config import Settings
+    from services.protocol import MarketProtocol
 
 log = logging.getLogger(__name__)
 
@@ -92,6 +95,9 @@ class Wired:
         if self.worker is not None and self.worker[0] == os.getpid():
             self.worker[2].set()
             self.worker[1].join(timeout=30)
+        protocol = self.services.market.protocol
+        if protocol is not None:
+            protocol.close()
         self.services.context.signals.close()
         for client in self.http:
             client.close()
@@ -166,7 +172,8 @@ def wire(settings: Settings) -> Wired:
         executors=_executors(settings),
         notifier=_notifier(settings),
     )
-    return Wired(Services(context), settings, database, audit, http)
+    protocol = _protocol(context, settings)
+    return Wired(Services(context, protocol), settings, database, audit, http)
 
 
 # --- parts ------------------------------------------------------------------------------------
@@ -416,7 +423,49 @@ def _service_settings(settings: Settings, holder: str) -> ServiceSettings:
         configured_keys=keys,
         logs_dir=settings.logs_dir,
         data_dir=settings.data_dir,
+        hold_seconds=settings.beckn_hold_seconds,
         holder=holder,
+    )
+
+
+def _protocol(context: Context, settings: Settings) -> MarketProtocol:
+    """Return what speaks for us on the market; without an identity it sends and receives nothing."""
+    from beckn import keys
+    from beckn.node import Node, Unconnected
+
+    if not settings.beckn_subscriber_id:
+        return Unconnected()
+    from api_clients.peer_http import PeerHttp
+    from beckn.registry import CachedRegistry, DediRegistry, FileRegistry, LookupRegistry
+    from beckn.signing import Signer
+
+    assert settings.beckn_private_key is not None, "config checks this"
+    assert settings.beckn_subscriber_url is not None, "config checks this"
+    key = keys.private_key(settings.beckn_private_key.get_secret_value())
+    transport = PeerHttp(
+        allow_loopback=settings.beckn_allow_loopback, user_agent=f"{PRODUCT}/{VERSION}"
+    )
+    registry: Registry
+    if settings.beckn_registry_file is not None:
+        registry = FileRegistry(settings.beckn_registry_file)
+    elif settings.beckn_registry_kind == "dedi":
+        registry = DediRegistry(
+            settings.beckn_registry_url or "", settings.beckn_registry_scope, transport
+        )
+    else:
+        registry = LookupRegistry(settings.beckn_registry_url or "", transport)
+    identity = Identity(
+        settings.beckn_subscriber_id, settings.beckn_subscriber_url, settings.beckn_key_id,
+        keys.public_text(key), settings.beckn_network_id,
+    )  # fmt: skip
+    return Node(
+        context,
+        Signer(settings.beckn_subscriber_id, settings.beckn_key_id, key),
+        identity,
+        CachedRegistry(registry),
+        transport,
+        messages_per_minute=settings.beckn_messages_per_minute,
+        skew_seconds=settings.beckn_clock_skew_seconds,
     )
 
 
@@ -466,6 +515,9 @@ def start_loop(app: Flask) -> None:
         thread = threading.Thread(target=loop.run, args=(stop,), name=WORKER, daemon=True)
         wired.worker = (os.getpid(), thread, stop)
         thread.start()
+        protocol = wired.services.market.protocol
+        if protocol is not None:
+            protocol.wake()
         atexit.register(_leave, os.getpid(), loop, thread, stop)
 
 
@@ -487,7 +539,18 @@ def make_loop(wired: Wired) -> Loop:
         process_name(),
         pause_seconds=settings.loop_seconds,
         lease_seconds=settings.lease_seconds,
+        more={"exchange": _tidy(wired)},
     )
+
+
+def _tidy(wired: Wired) -> Callable[[], int]:
+    """Return the loop's step that ends what nobody answered."""
+
+    def step() -> int:
+        protocol = wired.services.market.protocol
+        return 0 if protocol is None else protocol.tidy()
+
+    return step
 
 
 def wired_of(app: Any) -> Wired:

@@ -220,6 +220,15 @@ def _steps(path: str) -> tuple[str | int | None, ...]:
 
 def _walk(doc: Any, steps: tuple[str | int | None, ...]) -> list[Any]:
     """Return what lies at the end of a path; a name on a list looks into each element."""
+    value: Any = doc
+    for step in steps:
+        if type(value) is not dict or type(step) is not str:
+            break
+        if step not in value:
+            return []
+        value = value[step]
+    else:
+        return value if isinstance(value, list) else [value]
     level = [doc]
     for step in steps:
         below: list[Any] = []

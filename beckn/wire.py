@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from beckn.faults import Refused
@@ -12,6 +13,10 @@ MOST_BYTES = 1_048_576
 
 MOST_DEPTH = 32
 """Deepest nesting of objects and lists taken."""
+
+
+_NESTING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
+"""A whole text, or a bracket outside of one."""
 
 
 def parse(raw: bytes) -> dict[str, Any]:
@@ -51,18 +56,9 @@ def serialise(message: Any) -> bytes:
 def deepest(text: str) -> int:
     """Return how deep objects and lists nest in a JSON text, without building anything."""
     depth = most = 0
-    in_string = escaped = False
-    for sign in text:
-        if in_string:
-            if escaped:
-                escaped = False
-            elif sign == "\\":
-                escaped = True
-            elif sign == '"':
-                in_string = False
-        elif sign == '"':
-            in_string = True
-        elif sign in "[{":
+    for match in _NESTING.finditer(text):
+        sign = match[0]
+        if sign in "[{":
             depth += 1
             most = max(most, depth)
             if most > MOST_DEPTH:

@@ -40,6 +40,8 @@ class Access(Enum):
 
     ANYBODY = "anybody"
     """Anybody who may reach the server; a caller is known only where credentials were sent."""
+    SIGNED = "signed"
+    """Messages of a protocol that sign themselves: no key of ours, no session, no form token."""
     UNASKED = "unasked"
     """Nobody is asked and no storage touched: liveness, assets of the pages."""
 
@@ -55,6 +57,12 @@ class Permission(Enum):
 def public(handler: Handler) -> Handler:
     """Mark a handler as open to anybody who may reach the server."""
     setattr(handler, _ATTRIBUTE, Access.ANYBODY)
+    return handler
+
+
+def signed(handler: Handler) -> Handler:
+    """Mark a handler whose messages carry their own signature, which it checks itself."""
+    setattr(handler, _ATTRIBUTE, Access.SIGNED)
     return handler
 
 

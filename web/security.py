@@ -87,6 +87,9 @@ def _guard() -> None:
     _check_host(keys_exist=keys_exist)
     if not keys_exist:
         _check_peer()
+    if auth.access_of(request.endpoint) is auth.Access.SIGNED:
+        auth.forget()
+        return
     shows_key = auth.presented_secret() is not None
     if not shows_key:
         _buckets().take(request.remote_addr or "unknown")

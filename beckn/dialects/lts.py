@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
+from beckn.context import duration_text
 from beckn.dialects.base import (
     CATALOG_NAME,
     CONFIRM_BEFORE,
@@ -255,20 +256,22 @@ def resource(window: Window, seller: Party) -> dict[str, Any]:
         },
         "dataQuality": str(window.quality),
         "p415": {"valueGbp": None, "reason": P415_REASON},
-        "intervalPeriod": {"start": format_utc(window.start), "duration": "PT30M"},
+        "intervalPeriod": {
+            "start": format_utc(window.start),
+            "duration": duration_text(window.end - window.start),
+        },
         "payloadDescriptors": [
             _descriptor("CAPACITY_OFFERED", "KW"),
             _descriptor("PRICE", "GBP_PER_KWH"),
         ],
         "intervals": [
             {
-                "id": k,
+                "id": 0,
                 "payloads": [
                     {"type": "CAPACITY_OFFERED", "values": [rounded(window.capacity_kw, 3)]},
                     {"type": "PRICE", "values": [rounded(window.price_gbp_per_kwh, 6)]},
                 ],
             }
-            for k in range(window.slots)
         ],
     }
     if window.flexibility:

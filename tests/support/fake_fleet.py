@@ -36,6 +36,7 @@ from services.types import (
     AssetDraft,
     AssetUse,
 )
+from tests.support.fake_market import FakeMarket
 from tests.support.fake_sums import page_of, savings_of
 from tests.support.sample_grid import (
     KAPPA_GBP_PER_KG,
@@ -69,7 +70,9 @@ class FakeFleet:
             clock=SimpleNamespace(now=lambda: self.now, is_shifted=False),
             policy=SimpleNamespace(carbon_price_gbp_per_tonne=KAPPA_GBP_PER_KG * 1000),
             settings=SimpleNamespace(default_region="london"),
+            system_now=lambda: self.now,
         )
+        self.market = FakeMarket()
         self.secrets = dict(keys or {})
         self.slow_planning = slow_planning
         self.assets_by_id: dict[str, Asset] = {}

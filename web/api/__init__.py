@@ -21,11 +21,13 @@ def register(app: Flask, services: Services) -> None:
     """
     from web.api import (
         assets,
+        beckn,
         controls,
         docs,
         energy,
         health,
         jobs,
+        market,
         notices,
         planning,
         records,
@@ -42,9 +44,11 @@ def register(app: Flask, services: Services) -> None:
         what_if,
         energy,
         records,
+        market,
         notices,
         routines,
         health,
         docs,
     ):
         app.register_blueprint(module.bp)
+    app.register_blueprint(beckn.bp)

@@ -28,6 +28,7 @@ SECTIONS = {
     "pages.grid": "grid",
     "pages.grid_region": "grid",
     "pages.market": "market",
+    "pages.market_contract": "market",
     "pages.records": "records",
     "pages.backtests": "records",
     "pages.decision": "records",

@@ -1,15 +1,116 @@
-"""The Market page: an honest empty state until this installation is connected to one."""
+"""The Market page: windows to browse and to take for a job, contracts with their life and raw messages."""
 
 from __future__ import annotations
 
-from flask import render_template
+from flask import flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
 
-from web.auth import public
+from models.domain.errors import HalfhourError
+from models.domain.market import WindowKind
+from models.domain.regions import REGIONS
+from services.market import Offers, Wanted
+from web.auth import Permission, current_caller, known_caller, public, require
+from web.context import services
+from web.pages.ask import planning_now
 from web.pages.blueprint import bp
+from web.pages.forms import sentence
+from web.views.market_view import (
+    KIND_WORDS,
+    contract_row,
+    contract_view,
+    lag_text,
+    market_chart,
+    window_row,
+)
+
+HOURS = (12, 24, 48)
+"""How far ahead the page looks. [h]"""
 
 
 @bp.get("/beckn-slots")
 @public
 def market() -> str:
-    """Say that no market is connected, and what works without one."""
-    return render_template("market.html")
+    """Show what is on offer; a visitor sees what the page is for."""
+    caller = known_caller()
+    if caller is None:
+        return render_template("market.html", offers=None)
+    use, now = services(), planning_now()
+    slug = request.args.get("region", "")
+    slug = slug if slug in REGIONS else ""
+    kinds = {str(kind): kind for kind in WindowKind}
+    kind = kinds.get(request.args.get("kind", ""))
+    hours = request.args.get("hours", "")
+    ahead = int(hours) if hours.isdecimal() and int(hours) in HOURS else HOURS[-1]
+    failure = ""
+    offers = Offers((), None, 0)
+    try:
+        offers = use.market.search(caller, Wanted(slug or None, ahead, kind))
+    except HalfhourError as error:
+        failure = sentence(str(error))
+    regions = sorted({w.region for w in offers.windows})
+    place = slug or (regions[0] if regions else use.context.settings.default_region)
+    chart = None
+    if offers.windows:
+        rows = use.energy_forecast(place, ahead)
+        chart = market_chart(offers, rows, place, now, ahead)
+    lag = use.market.lag()
+    return render_template(
+        "market.html",
+        offers=offers,
+        rows=[window_row(window, now) for window in offers.windows],
+        chart=chart,
+        failure=failure,
+        asked={"region": slug, "hours": ahead, "kind": str(kind or "")},
+        hours=HOURS,
+        kinds=[(str(one), words) for one, words in KIND_WORDS.items()],
+        regions=[(one, REGIONS[one].name) for one in REGIONS],
+        jobs=use.open_jobs_for_after(caller),
+        contracts=[contract_row(held, now) for held in use.market.contracts(caller)],
+        found=[window_row(window, now) for window in use.market.found()[:50]],
+        identity=use.market.identity,
+        lag=lag_text(lag.waiting, lag.oldest_at, lag.failed, use.context.system_now()),
+    )
+
+
+@bp.post("/beckn-slots")
+def take_slot() -> Response:
+    """Take a window for a job, ask the market, or sell flexibility."""
+    caller = require(Permission.SUBMIT)
+    use = services()
+    here = redirect(url_for("pages.market"), 303)
+    action = request.form.get("action", "")
+    slot_id, job_id = request.form.get("slot_id", ""), request.form.get("job_id", "") or None
+    try:
+        if action == "discover":
+            _, asked = use.market.discover(caller)
+            flash(f"Asked {asked} sellers; what they offer appears here as they answer.", "info")
+            return here
+        if action == "take" and job_id:
+            made = use.market.take(caller, slot_id, job_id)
+            flash("Asked the seller for this window; follow the contract here.", "info")
+        else:
+            made = use.market.confirm(caller, slot_id, job_id)
+            flash("The contract is confirmed.", "info")
+    except HalfhourError as error:
+        flash(sentence(str(error)), "error")
+        return here
+    return redirect(url_for("pages.market_contract", contract_id=made.contract_id), 303)
+
+
+@bp.get("/beckn-slots/contracts/<contract_id>")
+def market_contract(contract_id: str) -> str:
+    """Show one contract: its life and its raw messages."""
+    found = services().market.contract(current_caller(), contract_id)
+    return render_template("contract.html", page=contract_view(found, planning_now()))
+
+
+@bp.post("/beckn-slots/contracts/<contract_id>/cancel")
+def end_contract(contract_id: str) -> Response:
+    """End a contract."""
+    caller = require(Permission.SUBMIT)
+    try:
+        services().market.cancel(caller, contract_id)
+        flash("The contract is ended, or its seller was asked to end it.", "info")
+    except HalfhourError as error:
+        flash(sentence(str(error)), "error")
+    return redirect(url_for("pages.market_contract", contract_id=contract_id), 303)

@@ -1,0 +1,435 @@
+"""The participant: takes messages for both roles, answers at once, and works off the outbox in a thread of its own."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from beckn import wire
+from beckn.admission import Admission, Admitted, answered, digest
+from beckn.buyer import Buyer
+from beckn.dialects import CODECS
+from beckn.faults import Refused
+from beckn.journal import GroupCommit
+from beckn.limits import Buckets
+from beckn.model import Dialect, Party
+from beckn.outbox import Outbox
+from beckn.registry import CachedRegistry
+from beckn.seller import Seller
+from beckn.signing import Signer
+from models.domain.errors import HalfhourError, InvalidRequest
+from models.domain.exchange import Message, Work, WorkKind
+from models.domain.market import Contract, Window
+from models.domain.peers import PeerTransport
+from services import market_records
+from services.context import Context
+from services.protocol import Identity, Reply
+
+log = logging.getLogger(__name__)
+
+IDLE_SECONDS = 1.0
+"""How long the thread sleeps where nothing is due and nobody wakes it. [s]"""
+
+PRUNE_SECONDS = 3600.0
+KEEP_MESSAGES = timedelta(days=90)
+"""How often messages are tidied up, and how long they are kept."""
+
+CALLBACK_LIFE = timedelta(minutes=10)
+"""How long a callback is tried. [s]"""
+
+NOWHERE = Party("not-connected", "https://not-connected.invalid/beckn")
+"""Who a catalogue names as its seller where no identity is set."""
+
+_TEXT = re.compile(r"[\x20-\x7e]{1,128}")
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """What is written for one message."""
+
+    message: Message
+    work: Work
+    said: Mapping[str, Any]
+
+
+def written(dialect: str, windows: Sequence[Window], party: Party = NOWHERE) -> Mapping[str, Any]:
+    """Return windows in a dialect's own shape.
+
+    Raises:
+        InvalidRequest: If the dialect is not spoken here.
+    """
+    if dialect not in set(Dialect):
+        raise InvalidRequest(f"{dialect[:20]!r} is not a dialect; use lts, rc1 or v1")
+    return CODECS[Dialect(dialect)].catalog(windows, party, None)
+
+
+class Node:
+    """`MarketProtocol` with an identity."""
+
+    def __init__(
+        self,
+        context: Context,
+        signer: Signer,
+        identity: Identity,
+        registry: CachedRegistry,
+        transport: PeerTransport,
+        *,
+        messages_per_minute: int = 6000,
+        skew_seconds: int = 5,
+    ) -> None:
+        """Bind everything.
+
+        Args:
+            context: The use cases' ports.
+            signer: Our key.
+            identity: Who we are.
+            registry: Where others are looked up.
+            transport: The guarded way out.
+            messages_per_minute: What one address or signer may send; 0: no limit. [1/min]
+            skew_seconds: How far ahead of ours other clocks may be. [s]
+        """
+        self._context = context
+        self._signer = signer
+        self._identity = identity
+        self._party = Party(identity.subscriber_id, identity.url)
+        rate = messages_per_minute / 60.0
+        self._admission = Admission(
+            context, identity, registry,
+            Buckets(rate, max(messages_per_minute / 6.0, 1.0)),
+            Buckets(rate, max(messages_per_minute / 6.0, 1.0)),
+            skew_seconds=skew_seconds,
+        )  # fmt: skip
+        self._seller = Seller(context, self._party)
+        self._buyer = Buyer(context, self._party, identity.network_id, registry)
+        self._outbox = Outbox(context, signer, registry, transport, self._seller, self._buyer)
+        self._journal: GroupCommit[_Taken, Reply] = GroupCommit(self._write)
+        self._refusals: GroupCommit[Mapping[str, Any], bool] = GroupCommit(self._note)
+        self._pruned_at: float | None = None
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._wanted = threading.Event()
+        self._stopped = threading.Event()
+
+    @property
+    def identity(self) -> Identity | None:
+        """Return who we are."""
+        return self._identity
+
+    # --- taking messages ----------------------------------------------------------------------
+
+    def receive(
+        self, action: str, raw: bytes, headers: Sequence[tuple[str, str]], address: str
+    ) -> Reply:
+        """Take or refuse a message; nothing is carried out yet."""
+        try:
+            admitted = self._admission.check(action, raw, headers, address)
+            reply = self._journal.put(self._taken(admitted))
+        except Refused as refused:
+            return self._refused(refused, action, raw, address)
+        self.wake()
+        return reply
+
+    def _taken(self, admitted: Admitted) -> _Taken:
+        envelope, now = admitted.envelope, self._context.system_now()
+        codec = CODECS[envelope.dialect]
+        body = wire.serialise(codec.ack(envelope.message_id, envelope.transaction_id, now))
+        action = envelope.action if admitted.is_callback else f"on_{envelope.action}"
+        work = Work(
+            kind=WorkKind.TAKE if admitted.is_callback else WorkKind.ANSWER,
+            peer_id=admitted.sender.subscriber_id,
+            url=admitted.sender.url,
+            action=action,
+            transaction_id=envelope.transaction_id,
+            message_id=envelope.message_id,
+            dialect=str(envelope.dialect),
+            created_at=now,
+            due_at=now,
+            expires_at=now + CALLBACK_LIFE,
+        )
+        said = {
+            "event": "received",
+            "counterparty": admitted.sender.subscriber_id,
+            "key_id": admitted.header.key_id,
+            "action": envelope.action,
+            "transaction_id": envelope.transaction_id,
+            "message_id": envelope.message_id,
+            "dialect": str(envelope.dialect),
+            "body_sha256": digest(admitted.message.body),
+            "text": "accepted",
+        }
+        return _Taken(answered(admitted.message, 200, body), work, said)
+
+    def _write(self, batch: Sequence[_Taken]) -> Sequence[Reply]:
+        """Write messages, work and records of several requests in one transaction."""
+        replies: list[Reply] = []
+        told: list[Mapping[str, Any]] = []
+        with self._context.uow(write=True) as uow:
+            numbers = uow.exchange.record_all([taken.message for taken in batch])
+            new = [
+                _with_request(taken.work, seq)
+                for taken, seq in zip(batch, numbers, strict=True)
+                if seq is not None
+            ]
+            uow.exchange.add_all(new)
+            for taken, seq in zip(batch, numbers, strict=True):
+                if seq is None:
+                    message = taken.message
+                    known = uow.exchange.known(
+                        message.direction, message.peer_id, message.action, message.message_id
+                    )
+                    assert known is not None
+                    is_same = known.body == message.body
+                    said = {
+                        **taken.said,
+                        "event": "repeated" if is_same else "refused",
+                        "text": "answered as before, without effect"
+                        if is_same
+                        else "another message with a known id",
+                    }
+                    replies.append(self._repeated(message, known, is_same=is_same))
+                else:
+                    said = dict(taken.said)
+                    replies.append(self._answer(taken.message, 200, taken.message.answer))
+                told.append(said)
+            uow.decisions.append(market_records.exchange(self._context, told))
+            uow.commit()
+        return replies
+
+    def _repeated(self, message: Message, known: Message, *, is_same: bool) -> Reply:
+        if is_same:
+            return self._answer(message, known.status, known.answer)
+        refused = Refused(
+            "CTX_MESSAGE_ID_DUPLICATE", "another message with this id was taken already",
+            "$.context.messageId",
+        )  # fmt: skip
+        body = wire.serialise(CODECS[Dialect(message.dialect)].nack(message.message_id, refused))
+        return self._answer(message, refused.status, body)
+
+    def _answer(self, message: Message, status: int, body: bytes) -> Reply:
+        headers = {"Content-Type": "application/json"}
+        if message.dialect == Dialect.LTS:
+            now = int(self._context.system_now().timestamp())
+            headers["Signature"] = self._signer.header(
+                body, now, request_signature=message.signature
+            )
+        return Reply(status, body, headers)
+
+    # --- refusing -----------------------------------------------------------------------------
+
+    def _refused(self, refused: Refused, action: str, raw: bytes, address: str) -> Reply:
+        """Answer with a NACK in the dialect of the message, as far as it can be read, and keep a record."""
+        ids = _readable_ids(raw)
+        dialect = _dialect_of(ids)
+        codec = CODECS[dialect]
+        status = refused.status
+        if dialect is Dialect.V1 and not refused.code.startswith("AUT"):
+            status = 200 if status in {400, 403} else status
+        body = wire.serialise(codec.nack(ids.get("message_id", ""), refused))
+        headers = {"Content-Type": "application/json"}
+        if refused.retry_after:
+            headers["Retry-After"] = str(refused.retry_after)
+        if status == 401:
+            realm = self._identity.subscriber_id
+            headers["WWW-Authenticate"] = (
+                f'Signature realm="{realm}",headers="(created) (expires) digest"'
+            )
+        log.info("refused %s from %s: %s", action[:40], address, refused.code)
+        if refused.code != "AUT_RATE_LIMITED":
+            self._refusals.put(
+                {
+                    "event": "refused",
+                    "counterparty": ids.get("sender", ""),
+                    "action": action[:40],
+                    "transaction_id": ids.get("transaction_id", ""),
+                    "message_id": ids.get("message_id", ""),
+                    "dialect": str(dialect),
+                    "body_sha256": digest(raw),
+                    "code": refused.code,
+                    "text": str(refused)[:300],
+                }
+            )
+        return Reply(status, body, headers)
+
+    def _note(self, batch: Sequence[Mapping[str, Any]]) -> Sequence[bool]:
+        with self._context.uow(write=True) as uow:
+            uow.decisions.append(market_records.exchange(self._context, batch))
+            uow.commit()
+        return [True] * len(batch)
+
+    # --- what people ask ----------------------------------------------------------------------
+
+    def catalogue(self, dialect: str, windows: Sequence[Window]) -> Mapping[str, Any]:
+        """Return windows in a dialect's own shape."""
+        return written(dialect, windows, self._party)
+
+    def discover(
+        self, text: str = "", expression: str = "", dialect: str = "lts"
+    ) -> tuple[str, int]:
+        """Ask every seller in the registry."""
+        asked = self._buyer.discover(text, expression, Dialect(dialect))
+        self.wake()
+        return asked
+
+    def found(self) -> tuple[Window, ...]:
+        """Return windows that others offer."""
+        with self._context.uow() as uow:
+            return uow.market.found(self._context.clock.now())
+
+    def take_window(self, slot_id: str, job_id: str | None, dialect: str = "lts") -> Contract:
+        """Begin the journey from select to confirm over a found window."""
+        made = self._buyer.take(slot_id, job_id, Dialect(dialect))
+        self.wake()
+        return made
+
+    def ask(self, contract_id: str, action: str) -> Contract:
+        """Send `status` or `cancel` for a contract we bought."""
+        held = self._buyer.ask(contract_id, action)
+        self.wake()
+        return held
+
+    # --- the outbox ---------------------------------------------------------------------------
+
+    def drain(self, limit: int = 50) -> int:
+        """Do what is due now, and give up what nobody answered."""
+        return self._outbox.drain(limit)
+
+    def tidy(self) -> int:
+        """End what sellers never answered, and drop old messages; the loop asks for it now and then."""
+        moment = time.monotonic()
+        if self._pruned_at is None or moment - self._pruned_at > PRUNE_SECONDS:
+            self._pruned_at = moment
+            with self._context.uow(write=True) as uow:
+                uow.exchange.prune(self._context.system_now() - KEEP_MESSAGES)
+                uow.commit()
+        return self._buyer.give_up()
+
+    def wake(self) -> None:
+        """Make the thread of this process look for work now; it is started at the first need."""
+        self._wanted.set()
+        with self._lock:
+            if self._stopped.is_set() or (self._thread is not None and self._thread.is_alive()):
+                return
+            self._thread = threading.Thread(target=self._run, name="halfhour-beckn", daemon=True)
+            self._thread.start()
+
+    def close(self) -> None:
+        """Stop the thread."""
+        self._stopped.set()
+        self._wanted.set()
+        if self._thread is not None:
+            self._thread.join(timeout=10)
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            self._wanted.clear()
+            try:
+                done = self.drain()
+            except Exception:
+                log.exception("the outbox could not be worked on; it is tried again")
+                done = 0
+            if not done:
+                self._wanted.wait(IDLE_SECONDS)
+
+
+class Unconnected:
+    """`MarketProtocol` without an identity: catalogues can be written, nothing is sent or received."""
+
+    identity: Identity | None = None
+
+    def catalogue(self, dialect: str, windows: Sequence[Window]) -> Mapping[str, Any]:
+        """Return windows in a dialect's own shape."""
+        return written(dialect, windows)
+
+    def receive(
+        self, action: str, raw: bytes, headers: Sequence[tuple[str, str]], address: str
+    ) -> Reply:
+        """Refuse everything."""
+        del action, headers, address
+        ids = _readable_ids(raw)
+        refused = Refused("NET_INTERNAL_ERROR", "this installation is not connected to a network")
+        body = CODECS[_dialect_of(ids)].nack(ids.get("message_id", ""), refused)
+        return Reply(503, wire.serialise(body), {"Content-Type": "application/json"})
+
+    def discover(
+        self, text: str = "", expression: str = "", dialect: str = "lts"
+    ) -> tuple[str, int]:
+        """Refuse."""
+        del text, expression, dialect
+        raise _not_connected()
+
+    def found(self) -> tuple[Window, ...]:
+        """Return nothing."""
+        return ()
+
+    def take_window(self, slot_id: str, job_id: str | None, dialect: str = "lts") -> Contract:
+        """Refuse."""
+        del slot_id, job_id, dialect
+        raise _not_connected()
+
+    def ask(self, contract_id: str, action: str) -> Contract:
+        """Refuse."""
+        del contract_id, action
+        raise _not_connected()
+
+    def drain(self, limit: int = 50) -> int:
+        """Do nothing."""
+        del limit
+        return 0
+
+    def tidy(self) -> int:
+        """Do nothing."""
+        return 0
+
+    def wake(self) -> None:
+        """Do nothing."""
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def _not_connected() -> HalfhourError:
+    return InvalidRequest(
+        "this installation is not connected to a network; set HALFHOUR_BECKN_SUBSCRIBER_ID and the settings beside it"
+    )
+
+
+def _with_request(work: Work, seq: int) -> Work:
+    return replace(work, request_seq=seq)
+
+
+def _readable_ids(raw: bytes) -> dict[str, str]:
+    """Return what can be read of a message's ids, for its refusal; never fails."""
+    try:
+        text = raw[: wire.MOST_BYTES].decode()
+        message = json.loads(text) if wire.deepest(text) <= wire.MOST_DEPTH else None
+    except ValueError:
+        return {}
+    context = message.get("context") if isinstance(message, dict) else None
+    if not isinstance(context, dict):
+        return {}
+    found: dict[str, str] = {}
+    for name, keys in {
+        "message_id": ("messageId", "message_id"),
+        "transaction_id": ("transactionId", "transaction_id"),
+        "sender": ("bapId", "bap_id"),
+        "version": ("version",),
+        "camel": ("messageId", "transactionId", "bapId"),
+    }.items():
+        for key in keys:
+            value = context.get(key)
+            if isinstance(value, str) and _TEXT.fullmatch(value):
+                found.setdefault(name, value)
+    return found
+
+
+def _dialect_of(ids: Mapping[str, str]) -> Dialect:
+    if ids.get("version", "").startswith("1."):
+        return Dialect.V1
+    return Dialect.LTS if "camel" in ids or not ids else Dialect.RC1

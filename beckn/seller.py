@@ -1,0 +1,275 @@
+"""Our side as a seller: what an accepted request does, and the callback that says so."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from beckn import context as contexts
+from beckn import wire
+from beckn.dialects import CODECS
+from beckn.faults import Refused
+from beckn.jsonpath import compiled
+from beckn.model import (
+    Change,
+    Dialect,
+    Discover,
+    Envelope,
+    Order,
+    Party,
+    Reference,
+    Shown,
+)
+from models.domain.errors import Conflict, HalfhourError, NotFound
+from models.domain.exchange import Message
+from models.domain.market import Contract, DealRefused, DealRule, Side, Window, WindowKind
+from models.domain.regions import REGIONS
+from services import market, market_deals
+from services.context import Context
+from services.market import MOST_WINDOWS, Wanted
+from services.market_deals import Terms
+from services.market_windows import Catalogue
+
+CODES: Mapping[DealRule, str] = {
+    DealRule.NOT_FOUND: "BIZ_ITEM_NOT_FOUND",
+    DealRule.UNKNOWN_ORDER: "BIZ_ORDER_NOT_FOUND",
+    DealRule.QUANTITY: "BIZ_QUANTITY_UNAVAILABLE",
+    DealRule.EXPIRED: "BIZ_QUOTE_EXPIRED_OR_CHANGED",
+    DealRule.PRICE: "BIZ_PRICE_MISMATCH",
+    DealRule.STATE: "BIZ_INVALID_STATE_TRANSITION",
+    DealRule.ALREADY_CONFIRMED: "BIZ_ALREADY_CONFIRMED",
+    DealRule.ALREADY_CANCELLED: "BIZ_ALREADY_CANCELLED",
+    DealRule.TOO_LATE: "POL_CANCELLATION_NOT_ALLOWED",
+    DealRule.UPDATE: "POL_UPDATE_NOT_ALLOWED",
+    DealRule.JOB: "BIZ_FULFILLMENT_UNAVAILABLE",
+}
+"""Error code by rule of the deal."""
+
+KEPT_ANSWERS = 64
+"""Answers to discoveries remembered at once."""
+
+BOARD_SECONDS = 1.0
+"""How old a catalogue may be that discoveries are answered from. [s]"""
+
+
+class _Described:
+    """The windows of a catalogue in a dialect's words: each as an item, or as a catalogue of its own."""
+
+    def __init__(self, catalog: Mapping[str, Any]) -> None:
+        self._catalog = catalog
+        self._names = (
+            ("resources", "offers") if "resources" in catalog else ("beckn:items", "beckn:offers")
+        )
+        self.items: list[dict[str, Any]] = list(catalog.get(self._names[0], ()))
+
+    def catalogs(self) -> Iterator[dict[str, Any]]:
+        items, offers = self._names
+        for item, offer in zip(self.items, self._catalog.get(offers, ()), strict=True):
+            yield {**self._catalog, items: [item], offers: [offer]}
+
+
+class Seller:
+    """Answers requests."""
+
+    def __init__(self, context: Context, party: Party) -> None:
+        """Bind the use cases."""
+        self._context = context
+        self._party = party
+        self._lock = threading.Lock()
+        self._answers: OrderedDict[Any, tuple[Catalogue, str]] = OrderedDict()
+        self._documents: dict[Dialect, tuple[Catalogue, _Described]] = {}
+        self._board: tuple[float, Catalogue] | None = None
+
+    def callback(self, request: Message) -> bytes:
+        """Carry a request out and return the body of its callback. Doing it twice has one effect."""
+        whole = wire.parse(request.body)
+        asked_in = contexts.read(whole, request.action)
+        envelope = replace(
+            asked_in,
+            action=f"on_{request.action}",
+            bpp_id=self._party.subscriber_id,
+            bpp_uri=self._party.url,
+            timestamp=self._context.system_now(),
+            is_trial=False,
+        )
+        message = whole["message"]
+        codec = CODECS[envelope.dialect]
+        try:
+            asked = codec.ask(request.action, message)
+            if isinstance(asked, Discover):
+                return self._discovered(envelope, asked)
+            answer = self._carried_out(envelope, request, asked)
+        except HalfhourError as error:
+            refused = as_refused(error)
+            failed = codec.failed(envelope.action, message)
+            return _whole(envelope, wire.serialise(failed), wire.serialise(codec.error(refused)))
+        return _whole(envelope, wire.serialise(answer))
+
+    # --- discovery ----------------------------------------------------------------------------
+
+    def _discovered(self, envelope: Envelope, asked: Discover) -> bytes:
+        """Return the windows that fit; the same question about the same catalogue is answered from memory."""
+        board = self._on_offer()
+        key = (envelope.dialect, envelope.domain, asked)
+        with self._lock:
+            kept = self._answers.get(key)
+        if kept is not None and kept[0] is board:
+            return _whole(envelope, kept[1].encode())
+        windows = self.chosen(board, envelope.dialect, asked)
+        message = CODECS[envelope.dialect].catalog(windows, self._party, envelope)
+        text = wire.serialise(message).decode()
+        with self._lock:
+            self._answers[key] = (board, text)
+            self._answers.move_to_end(key)
+            while len(self._answers) > KEPT_ANSWERS:
+                self._answers.popitem(last=False)
+        return _whole(envelope, text.encode())
+
+    def _on_offer(self) -> Catalogue:
+        """Return the catalogue, looked at anew once a second: orders are checked against the plan itself."""
+        now = time.monotonic()
+        kept = self._board
+        if kept is not None and now - kept[0] < BOARD_SECONDS:
+            return kept[1]
+        board = market.on_offer(self._context, Wanted())
+        self._board = (now, board)
+        return board
+
+    def chosen(self, board: Catalogue, dialect: Dialect, asked: Discover) -> list[Window]:
+        """Return the best windows that a question fits, at most a hundred."""
+        kinds = {str(kind): kind for kind in WindowKind}
+        wanted = Wanted(
+            region=asked.region if asked.region in REGIONS else _region_in(asked.text),
+            kind=kinds.get(asked.kind) or _kind_in(asked.text),
+            min_power_kw=asked.min_power_kw,
+        )
+        windows = list(board.windows)
+        if asked.expression:
+            test = compiled(asked.expression)
+            described = self._described(board, dialect)
+            documents = described.catalogs() if test.of_catalog else described.items
+            windows = [
+                window
+                for window, document in zip(windows, documents, strict=True)
+                if test.test(document)
+            ]
+        return market.matching(self._context, windows, wanted, MOST_WINDOWS)
+
+    def _described(self, board: Catalogue, dialect: Dialect) -> _Described:
+        """Return the windows as filters see them, written once for each catalogue."""
+        kept = self._documents.get(dialect)
+        if kept is not None and kept[0] is board:
+            return kept[1]
+        message = CODECS[dialect].catalog(board.windows, self._party, None)
+        catalog = (message.get("catalogs") or [{}])[0]
+        made = _Described(catalog)
+        self._documents[dialect] = (board, made)
+        return made
+
+    # --- contracts ----------------------------------------------------------------------------
+
+    def _carried_out(
+        self, envelope: Envelope, request: Message, asked: Order | Reference | Change
+    ) -> dict[str, Any]:
+        codec = CODECS[envelope.dialect]
+        if isinstance(asked, Order):
+            held = self._ordered(envelope, request, asked)
+            return codec.contract(envelope.action, Shown(held, self._party))
+        known = self._known(request, asked.order_id)
+        if request.action in {"track", "support", "rate", "rating"}:
+            shown = None if known is None else Shown(known, self._party)
+            return codec.minor(envelope.action, asked.order_id, shown, self._party)
+        if known is None:
+            raise DealRefused(DealRule.UNKNOWN_ORDER, "there is no such contract of this buyer")
+        if request.action == "cancel" and not _is_trial(request):
+            assert isinstance(asked, Reference)
+            known = market_deals.cancel(self._context, known, request.message_id, asked.reason)
+        if isinstance(asked, Change) and not _is_trial(request):
+            known = market_deals.change_quantity(
+                self._context, known, asked.quantity_kw, request.message_id
+            )
+        return codec.contract(envelope.action, Shown(known, self._party))
+
+    def _ordered(self, envelope: Envelope, request: Message, asked: Order) -> Contract:
+        is_self = request.peer_id == self._party.subscriber_id
+        terms = Terms(
+            slot_id=asked.item_id,
+            transaction_id=request.transaction_id,
+            message_id=request.message_id,
+            peer_id=request.peer_id,
+            quantity_kw=asked.quantity_kw,
+            price_gbp_per_kwh=asked.price_gbp_per_kwh,
+            value_gbp=asked.value_gbp,
+            currency=asked.currency,
+            # Only our own buyer's workloads are jobs of ours.
+            job_id=asked.job_id if is_self else None,
+            external_id="" if envelope.dialect is Dialect.LTS else asked.order_id,
+            dialect=str(envelope.dialect),
+        )
+        step = {
+            "select": market_deals.quote,
+            "init": market_deals.hold,
+            "confirm": market_deals.confirm,
+        }[request.action]
+        return step(self._context, terms)
+
+    def _known(self, request: Message, order_id: str) -> Contract | None:
+        """Return the contract of a transaction, or the one with this name, if it is this buyer's."""
+        with self._context.uow() as uow:
+            held = uow.market.of_transaction(Side.SELLER, request.peer_id, request.transaction_id)
+            if held is None and order_id:
+                try:
+                    held = uow.market.get(order_id)
+                except NotFound:
+                    return None
+        if held is None or held.peer_id != request.peer_id or held.side is not Side.SELLER:
+            return None
+        return held if not order_id or order_id in {held.external_id, held.contract_id} else None
+
+
+def as_refused(error: HalfhourError) -> Refused:
+    """Return an error of a use case as the protocol says it; nothing internal is told."""
+    if isinstance(error, Refused):
+        return error
+    if isinstance(error, DealRefused):
+        return Refused(CODES[error.rule], str(error))
+    if isinstance(error, NotFound):
+        return Refused("BIZ_ORDER_NOT_FOUND", "there is no such thing here")
+    if isinstance(error, Conflict):
+        return Refused("BIZ_INVALID_STATE_TRANSITION", "the contract changed meanwhile; ask again")
+    return Refused("NET_INTERNAL_ERROR", "this cannot be answered now; try again later")
+
+
+def _is_trial(request: Message) -> bool:
+    context = json.loads(request.body).get("context", {})
+    return isinstance(context, dict) and context.get("try") is True
+
+
+def _whole(envelope: Envelope, message: bytes, error: bytes | None = None) -> bytes:
+    """Return a message around bytes that were written before."""
+    context = wire.serialise(contexts.write(envelope))
+    tail = b"" if error is None else b',"error":' + error
+    return b'{"context":' + context + b',"message":' + message + tail + b"}"
+
+
+def _region_in(text: str) -> str | None:
+    words = text.casefold()
+    named = [
+        slug
+        for slug, place in REGIONS.items()
+        if not place.is_aggregate
+        and (place.name.casefold() in words or slug.replace("_", " ") in words)
+    ]
+    return max(named, key=len) if named else None
+
+
+def _kind_in(text: str) -> WindowKind | None:
+    words = text.casefold().replace("-", " ")
+    if "turn down" in words:
+        return WindowKind.TURN_DOWN
+    return WindowKind.TURN_UP if "turn up" in words else None

@@ -1,0 +1,317 @@
+"""The Market page: windows over the carbon and price of their region, and how contracts stand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from models.domain.exchange import Message
+from models.domain.market import (
+    BINDING_STATES,
+    OPEN_STATES,
+    Contract,
+    ContractState,
+    Side,
+    Window,
+    WindowKind,
+)
+from models.domain.regions import REGIONS
+from models.domain.time import SLOT, floor_slot
+from services.market import ContractDetail, Offers
+from services.types import EnergyRow
+from web.views.formatting import (
+    intensity,
+    kilowatt_hours,
+    kilowatts,
+    pence_per_kwh,
+    pounds,
+)
+from web.views.stamps import Stamp, clock, dated, when
+from web.views.strips import Strip, carbon_strip, price_strip
+from web.views.timeline import DayMark, Tick, TimeAxis
+
+WIDTH = 1088.0
+HEAD = 44.0
+STRIP_HEIGHT = 24.0
+LANE = 14.0
+MOST_LANES = 8
+
+KIND_WORDS = {
+    WindowKind.COMPUTE: "room for compute",
+    WindowKind.TURN_DOWN: "turn-down",
+    WindowKind.TURN_UP: "turn-up",
+}
+
+STATE_CSS = {
+    ContractState.REQUESTED: "pending",
+    ContractState.QUOTED: "pending",
+    ContractState.HELD: "pending",
+    ContractState.CONFIRMED: "scheduled",
+    ContractState.RUNNING: "running",
+    ContractState.COMPLETE: "completed",
+    ContractState.CANCELLED: "cancelled",
+    ContractState.EXPIRED: "cancelled",
+    ContractState.FAILED: "failed",
+}
+"""Look of a contract's state: that of the job state nearest to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A state as a mark and a word."""
+
+    css: str
+    word: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedStrip:
+    """A strip and where it lies."""
+
+    strip: Strip
+    y: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class WindowBar:
+    """A window over the strips."""
+
+    x: float
+    y: float
+    width: float
+    css: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class MarketChart:
+    """Everything the drawing places."""
+
+    width: float
+    height: float
+    ticks: tuple[Tick, ...]
+    days: tuple[DayMark, ...]
+    strips: tuple[PlacedStrip, ...]
+    bars: tuple[WindowBar, ...]
+    bars_y: float
+    plot_top: float
+    plot_bottom: float
+    title: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class WindowRow:
+    """One window on offer."""
+
+    slot_id: str
+    start: Stamp
+    end: Stamp
+    kind: str
+    is_compute: bool
+    where: str
+    capacity: str
+    energy: str
+    price: str
+    carbon: str
+    seller: str
+    """Another party that sells it; empty where it is ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContractRow:
+    """One contract in the list."""
+
+    contract_id: str
+    state: Chip
+    what: str
+    start: Stamp
+    end: Stamp
+    quantity: str
+    value: str
+    counterparty: str
+    job_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StepRow:
+    """One line of a contract's life."""
+
+    at: Stamp
+    state: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class RawMessage:
+    """One message as it was on the wire."""
+
+    title: str
+    body: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class ContractView:
+    """The page of one contract."""
+
+    row: ContractRow
+    facts: tuple[tuple[str, str], ...]
+    steps: tuple[StepRow, ...]
+    readings: tuple[tuple[Stamp, str, str], ...]
+    messages: tuple[RawMessage, ...]
+    may_end: bool
+
+
+def window_row(window: Window, now: datetime) -> WindowRow:
+    """Return a window as the table shows it."""
+    return WindowRow(
+        slot_id=window.slot_id,
+        start=dated(window.start, now),
+        end=clock(window.end),
+        kind=KIND_WORDS[window.kind],
+        is_compute=window.kind is WindowKind.COMPUTE,
+        where=REGIONS[window.region].name,
+        capacity=kilowatts(window.capacity_kw),
+        energy=kilowatt_hours(window.energy_kwh),
+        price=pence_per_kwh(window.price_gbp_per_kwh),
+        carbon=intensity(window.mean_carbon_g_per_kwh),
+        seller=window.peer_id,
+    )
+
+
+def market_chart(
+    offers: Offers, rows: Sequence[EnergyRow], slug: str, now: datetime, hours: float
+) -> MarketChart:
+    """Return the drawing: carbon and price of a region, and the windows there under them."""
+    axis = TimeAxis(floor_slot(now), max(int(hours * 2), 2), WIDTH)
+    shown = [row for row in rows if axis.shows(row.start, row.start + SLOT)]
+    strips = (
+        PlacedStrip(carbon_strip(axis, shown), HEAD + 16, STRIP_HEIGHT),
+        PlacedStrip(price_strip(axis, shown), HEAD + 66, STRIP_HEIGHT),
+    )
+    top = HEAD + 118
+    members = {slug, *REGIONS[slug].members}
+    bars = _bars(axis, [w for w in offers.windows if w.region in members], top, now)
+    lanes = max((int((bar.y - top) / LANE) + 1 for bar in bars), default=1)
+    bottom = top + lanes * LANE
+    name = REGIONS[slug].name
+    return MarketChart(
+        width=WIDTH,
+        height=bottom + 10,
+        ticks=axis.ticks(3 if axis.slots <= 120 else 12),
+        days=axis.days(),
+        strips=strips,
+        bars=tuple(bars),
+        bars_y=top,
+        plot_top=HEAD,
+        plot_bottom=bottom,
+        title=f"Windows in {name} over its carbon and price",
+        description=(
+            f"{len(bars)} of the windows in the table below, each as wide as it lasts, under the carbon and price of "
+            f"{name}."
+        ),
+    )
+
+
+def _bars(axis: TimeAxis, windows: Sequence[Window], top: float, now: datetime) -> list[WindowBar]:
+    ends: list[float] = []
+    bars = []
+    for window in sorted(windows, key=lambda w: (w.start, -w.slots, w.slot_id)):
+        x, width = axis.x(window.start), axis.x(window.end) - axis.x(window.start)
+        if width <= 0:
+            continue
+        lane = next((k for k, end in enumerate(ends) if end + 2 <= x), None)
+        if lane is None:
+            if len(ends) >= MOST_LANES:
+                continue
+            ends.append(0.0)
+            lane = len(ends) - 1
+        ends[lane] = x + width
+        css = {"compute_window": "scheduled", "turn_down": "completed"}.get(window.kind, "pending")
+        title = (
+            f"{KIND_WORDS[window.kind]}, {when(window.start, now).text} to {clock(window.end).text}: "
+            f"{kilowatts(window.capacity_kw)}, {pence_per_kwh(window.price_gbp_per_kwh)}"
+        )
+        bars.append(WindowBar(x, top + lane * LANE, round(max(width - 2, 2), 2), css, title))
+    return bars
+
+
+def contract_row(held: Contract, now: datetime) -> ContractRow:
+    """Return a contract as the list shows it."""
+    sold = "sold" if held.side is Side.SELLER else "bought"
+    here = "taken here" if not held.peer_id else sold
+    window = held.window
+    return ContractRow(
+        contract_id=held.contract_id,
+        state=Chip(STATE_CSS[held.state], str(held.state)),
+        what=f"{KIND_WORDS[window.kind]}, {REGIONS[window.region].name}, {here}",
+        start=dated(window.start, now),
+        end=clock(window.end),
+        quantity=kilowatts(held.quantity_kw),
+        value=pounds(held.value_gbp),
+        counterparty=held.peer_id or "nobody else",
+        job_id=held.job_id,
+    )
+
+
+def contract_view(found: ContractDetail, now: datetime) -> ContractView:
+    """Return the page of a contract."""
+    held = found.contract
+    delivered = "nothing yet" if held.delivered_kwh is None else kilowatt_hours(held.delivered_kwh)
+    facts = [
+        ("Quantity", f"{kilowatts(held.quantity_kw)}, {kilowatt_hours(held.energy_kwh)}"),
+        ("Price", f"{pence_per_kwh(held.price_gbp_per_kwh)}, {pounds(held.value_gbp)} in all"),
+        ("Counterparty", held.peer_id or "nobody else: made on this installation"),
+        ("Dialect", held.dialect or "none"),
+        ("Transaction", held.transaction_id),
+        ("Delivered", f"{delivered}, as planned, not metered"),
+        ("Value of deviation volume", held.p415_reason),
+        ("Data", str(held.window.quality)),
+    ]
+    if held.error:
+        facts.append(("Ended because", held.error))
+    is_early = held.window.start > now
+    return ContractView(
+        row=contract_row(held, now),
+        facts=tuple(facts),
+        steps=tuple(
+            StepRow(dated(step.at, now), str(step.state), step.what) for step in held.history
+        ),
+        readings=tuple(
+            (dated(one.slot_start, now), kilowatts(one.baseline_kw), kilowatts(one.drawn_kw))
+            for one in held.readings
+        ),
+        messages=tuple(_raw(one, now) for one in found.messages),
+        may_end=is_early and held.state in OPEN_STATES | BINDING_STATES
+        and (held.side is Side.BUYER or not held.peer_id),
+    )  # fmt: skip
+
+
+def _raw(one: Message, now: datetime) -> RawMessage:
+    arrow = "received" if one.direction == "in" else "sent"
+    title = f"{one.action}, {arrow} {dated(one.at, now).text}, answered {one.status or 'not yet'}"
+    return RawMessage(title, _pretty(one.body), _pretty(one.answer))
+
+
+def _pretty(raw: bytes) -> str:
+    text = raw.decode("utf-8", "replace")
+    try:
+        return json.dumps(json.loads(text), indent=1, ensure_ascii=False)
+    except ValueError:
+        return text
+
+
+def lag_text(waiting: int, oldest_at: datetime | None, failed: int, system_now: datetime) -> str:
+    """Return in words how far the outbox is behind."""
+    parts = ["nothing waits to be sent"]
+    if waiting:
+        age = (system_now - oldest_at) if oldest_at is not None else timedelta(0)
+        seconds = max(age.total_seconds(), 0.0)
+        parts = [f"{waiting} messages wait, the oldest for {seconds:.0f} s"]
+    if failed:
+        parts.append(f"{failed} were given up")
+    return "; ".join(parts)
