@@ -34,6 +34,7 @@ BENCHMARKS = {
     "quote": Sizes("--jobs 1000 --rounds 40"),
     "exhaustive": Sizes("--alone 60 --together 15"),
     "audit_verify": Sizes("--records 5000"),
+    "beckn": Sizes("--windows 2000 --per-second 50 --seconds 8"),
     "beside_cats": Sizes("--cases 60"),
     "planner": Sizes(
         "--rows 100-tight,100-loose,1000-loose",

@@ -1,0 +1,217 @@
+"""How many discoveries a second are acknowledged with many windows on offer, and how far the outbox lags meanwhile.
+
+The program runs as a user runs it, under gunicorn with its loop, on a simulated grid and with enough clusters for the
+asked number of windows. A peer on this machine signs `discover` messages with one of twenty filters, sends them at a
+steady pace over several connections, and takes the callbacks on an address of its own; all of it shares the cores.
+
+    python -m benchmarks.beckn [--windows 10000] [--per-second 200] [--seconds 20]
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import http.server
+import json
+import queue
+import statistics
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from beckn import keys, signing
+from benchmarks.process import environment, free_port, serving
+from benchmarks.shared import show_table
+
+BAR_MS = 100.0
+"""Longest p95 from sending a message to its ACK. [ms]"""
+
+WINDOWS_PER_CLUSTER = 270
+"""About as many windows one empty cluster offers in 48 hours."""
+
+SENDERS = 8
+
+
+class Callbacks(http.server.BaseHTTPRequestHandler):
+    """Takes callbacks and notes when each came."""
+
+    protocol_version = "HTTP/1.1"
+    came: dict[str, float] = {}
+
+    def do_POST(self) -> None:  # noqa: D102
+        raw = self.rfile.read(int(self.headers["Content-Length"]))
+        ident = raw.split(b'"messageId":"', 1)[1][:36].decode()
+        self.came[ident] = time.perf_counter()
+        answer = json.dumps({"message": {"status": "ACK", "messageId": ident}}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002, D102
+        del format, args
+
+
+def message(bap: str, bap_url: str, number: int) -> tuple[str, bytes]:
+    """Return a discovery with one of twenty filters, and its id."""
+    ident = str(uuid4())
+    context = {
+        "version": "2.0.0", "action": "discover", "bapId": bap, "bapUri": bap_url,
+        "transactionId": str(uuid4()), "messageId": ident,
+        "timestamp": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), "ttl": "PT60S",
+    }  # fmt: skip
+    expression = f"$.resources[?(@.resourceAttributes.capacityKw >= {number % 20})]"
+    intent = {"filters": {"type": "jsonpath", "expression": expression}}
+    return ident, json.dumps({"context": context, "message": {"intent": intent}}).encode()
+
+
+def fill(port: int, windows: int) -> int:
+    """Register clusters for about as many windows; return how many clusters."""
+    regions = ("london", "yorkshire", "south_scotland", "south_wales", "east_england")
+    count = max(1, round(windows / WINDOWS_PER_CLUSTER))
+    for k in range(count):
+        body = {"asset_id": f"hall-{k}", "region": regions[k % 5], "max_power_kw": 100 + k}
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{port}/api/assets", json.dumps(body).encode(),
+            {"Content-Type": "application/json"},
+        )  # fmt: skip
+        urllib.request.urlopen(request, timeout=30).close()
+    return count
+
+
+def send(
+    port: int,
+    signer: signing.Signer,
+    todo: queue.Queue[tuple[float, int] | None],
+    url: str,
+    told: list[tuple[str, float, float, int]],
+) -> None:
+    """Send messages at their times over one connection; note id, start, ACK time and status."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    while (item := todo.get()) is not None:
+        due, number = item
+        time.sleep(max(due - time.perf_counter(), 0))
+        ident, raw = message(signer.subscriber_id, url, number)
+        header = signer.header(raw, int(time.time()))
+        begun = time.perf_counter()
+        connection.request(
+            "POST", "/beckn/discover", raw,
+            {"Content-Type": "application/json", "Authorization": header},
+        )  # fmt: skip
+        answer = connection.getresponse()
+        answer.read()
+        told.append((ident, begun, time.perf_counter(), answer.status))
+
+
+def measure(folder: Path, windows: int, per_second: int, seconds: float) -> list[Sequence[Any]]:
+    """Run the load and return the rows of the table."""
+    peer_port, port = free_port(), free_port()
+    seed, public = keys.generate()
+    own_seed, own_public = keys.generate()
+    url, own_url = f"http://127.0.0.1:{peer_port}/beckn", f"http://127.0.0.1:{port}/beckn"
+    rows = [
+        {"subscriber_id": "load.example", "url": url, "type": "BAP", "key_id": "k1",
+         "signing_public_key": public, "status": "SUBSCRIBED"},
+        {"subscriber_id": "flex.example", "url": own_url, "type": "BPP", "key_id": "k1",
+         "signing_public_key": own_public, "status": "SUBSCRIBED"},
+    ]  # fmt: skip
+    registry = folder / "registry.json"
+    registry.write_text(json.dumps(rows), encoding="utf-8")
+    settings = {
+        **environment(folder),
+        "HALFHOUR_PORT": str(port),
+        "HALFHOUR_BECKN_MESSAGES_PER_MINUTE": "0",
+        "HALFHOUR_BECKN_SUBSCRIBER_ID": "flex.example",
+        "HALFHOUR_BECKN_SUBSCRIBER_URL": own_url,
+        "HALFHOUR_BECKN_KEY_ID": "k1",
+        "HALFHOUR_BECKN_PRIVATE_KEY": own_seed,
+        "HALFHOUR_BECKN_REGISTRY_FILE": str(registry),
+        "HALFHOUR_BECKN_ALLOW_LOOPBACK": "1",
+    }
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", peer_port), Callbacks)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    with serving([sys.executable, "app.py"], settings, port, "/health"):
+        clusters = fill(port, windows)
+        signer = signing.Signer("load.example", "k1", keys.private_key(seed))
+        warm: list[tuple[str, float, float, int]] = []
+        _run(port, signer, url, 40, 10, warm)
+        time.sleep(5)
+        told: list[tuple[str, float, float, int]] = []
+        begun = time.perf_counter()
+        _run(port, signer, url, int(per_second * seconds), per_second, told)
+        took = time.perf_counter() - begun
+        give_up_at = time.perf_counter() + 120
+        wanted = {ident for ident, *_ in told}
+        while not wanted <= Callbacks.came.keys() and time.perf_counter() < give_up_at:
+            time.sleep(0.1)
+        drained = time.perf_counter() - begun
+    server.shutdown()
+    waits = sorted((done - start) * 1000 for _, start, done, _ in told)
+    lags = sorted(
+        (Callbacks.came[ident] - done) for ident, _, done, _ in told if ident in Callbacks.came
+    )
+    accepted = sum(status == 200 for *_, status in told)
+    return [
+        ("clusters, windows on offer (about)", f"{clusters}, {clusters * WINDOWS_PER_CLUSTER:,}"),
+        ("asked for", f"{per_second}/s for {seconds:g} s"),
+        ("acknowledged", f"{accepted} of {len(told)}, {accepted / took:.0f}/s"),
+        ("median, p95, worst to ACK", _three(waits, "ms")),
+        ("callbacks that came", f"{len(lags)} of {len(told)}, all within {drained:.1f} s"),
+        ("median, p95, worst lag of a callback", _three(lags, "s") if lags else "none came"),
+        ("bar", f"p95 at most {BAR_MS:.0f} ms: {'kept' if _p95(waits) <= BAR_MS else 'MISSED'}"),
+    ]
+
+
+def _run(
+    port: int,
+    signer: signing.Signer,
+    url: str,
+    count: int,
+    per_second: int,
+    told: list[tuple[str, float, float, int]],
+) -> None:
+    todo: queue.Queue[tuple[float, int] | None] = queue.Queue()
+    begun = time.perf_counter() + 0.2
+    for k in range(count):
+        todo.put((begun + k / per_second, k))
+    for _ in range(SENDERS):
+        todo.put(None)
+    threads = [
+        threading.Thread(target=send, args=(port, signer, todo, url, told)) for _ in range(SENDERS)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def _p95(values: Sequence[float]) -> float:
+    return values[min(len(values) - 1, int(len(values) * 0.95))]
+
+
+def _three(values: Sequence[float], unit: str) -> str:
+    return f"{statistics.median(values):.1f}, {_p95(values):.1f}, {values[-1]:.1f} {unit}"
+
+
+def main() -> int:
+    """Measure, print the table, and exit 1 where the bar is missed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.beckn", description=__doc__)
+    parser.add_argument("--windows", type=int, default=10_000)
+    parser.add_argument("--per-second", type=int, default=200)
+    parser.add_argument("--seconds", type=float, default=20.0)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        rows = measure(Path(folder), asked.windows, asked.per_second, asked.seconds)
+    show_table(("what", "measured"), rows)
+    return int("MISSED" in rows[-1][1])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
