@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -80,10 +81,25 @@ class Site:
 
     def next_half_hour_in(self, seconds: float) -> None:
         """Put the planning clock forward, so that its next half-hour begins so many seconds from now. [s]"""
+        before = self.ahead
         self.ahead += ceil_slot(self.now()) - self.now() - timedelta(seconds=seconds)
         self.ahead -= timedelta(microseconds=self.ahead.microseconds)
         self.world.context.clock.ahead = self.ahead  # type: ignore[attr-defined]
         self.world.context.executors["slurm"].ahead = self.ahead  # type: ignore[attr-defined]
+        self._let_pass_at_the_cluster(self.ahead - before)
+
+    def _let_pass_at_the_cluster(self, passed: timedelta) -> None:
+        """Let time pass at the cluster too: what waits there begins so much sooner by system time."""
+        now = datetime.now(UTC)
+        for line in self.cluster.say("scontrol", "--oneliner", "show", "job").splitlines():
+            shown = dict(part.split("=", 1) for part in line.split() if "=" in part)
+            if (shown.get("JobState"), shown.get("Reason")) != ("PENDING", "BeginTime"):
+                continue
+            job = shown["JobId"]
+            begin = datetime.fromisoformat(shown["EligibleTime"]).replace(tzinfo=UTC) - passed
+            told = "now" if begin <= now else f"{begin:%Y-%m-%dT%H:%M:%S}"
+            with suppress(subprocess.CalledProcessError):  # it has started meanwhile
+                self.cluster.say("scontrol", "update", f"JobId={job}", f"StartTime={told}")
 
     def unfinished(self, job_ids: list[str]) -> list[str]:
         """Return the jobs that are not completed."""
