@@ -27,6 +27,10 @@ HOURS = (12, 24, 48)
 """How far ahead the page looks. [h]"""
 
 
+SHOWN = 20
+"""Windows of one page."""
+
+
 @bp.get("/beckn-slots")
 @public
 def market() -> str:
@@ -44,7 +48,8 @@ def market() -> str:
     failure = ""
     offers = Offers((), None, 0)
     try:
-        offers = use.market.search(caller, Wanted(slug or None, ahead, kind))
+        wanted, cursor = Wanted(slug or None, ahead, kind), request.args.get("after") or None
+        offers = use.market.search(caller, wanted, cursor=cursor, limit=SHOWN)
     except HalfhourError as error:
         failure = sentence(str(error))
     regions = sorted({w.region for w in offers.windows})
@@ -61,6 +66,8 @@ def market() -> str:
         chart=chart,
         failure=failure,
         asked={"region": slug, "hours": ahead, "kind": str(kind or "")},
+        after=offers.next_cursor,
+        is_first="after" not in request.args,
         hours=HOURS,
         kinds=[(str(one), words) for one, words in KIND_WORDS.items()],
         regions=[(one, REGIONS[one].name) for one in REGIONS],
