@@ -82,7 +82,7 @@ def test_the_demo_is_loaded_worked_on_and_its_log_verifies(app: Flask, tmp_path:
     assert "jobs planned" in run(app, "demo", "load").output
     worked = run(app, "worker", "--once")
     assert worked.exit_code == 0
-    assert "One round done: refresh, confirm, advance, routines, replan" in worked.output
+    assert "One round done: refresh, confirm, advance, market, routines, replan" in worked.output
     assert "log now ends at seq" in run(app, "audit", "anchor", "--force").output
     verified = run(app, "audit", "verify")
     assert (verified.exit_code, "OK: the log is whole" in verified.output) == (0, True)
