@@ -19,7 +19,7 @@ from models.optimise.table import FloatArray, IntArray
 WANTED_GAP = 1e-4
 """Relative gap at which the search may stop."""
 
-SHORT_WORK, LONG_WORK = 10_000, 100_000
+SHORT_WORK, LONG_WORK = 10_000, 120_000
 """Limits of work, in options times looks; 30,000 to 70,000 a second where this was measured."""
 
 
