@@ -84,7 +84,9 @@ def test_the_records_behind_a_job_open_by_keyboard(job_url: str, page: Page) -> 
     expect(talk).to_contain_text("Job Agent")
     page.get_by_role("link", name="The whole plan of this negotiation").click()
     expect(page.get_by_role("heading", name="Certificate")).to_be_visible()
-    expect(page.get_by_role("link", name="nightly")).to_be_visible()
+    expect(
+        page.get_by_role("region", name="Jobs of this plan").get_by_role("link", name="nightly")
+    ).to_be_visible()
 
 
 def test_a_refusal_offers_a_checked_change_and_one_click_applies_it(
