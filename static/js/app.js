@@ -1,5 +1,5 @@
 // What only a script can do: remember the theme without a round trip, copy a line, open a bar, put focus on
-// errors. Every page works without it.
+// errors, notice what was typed before the scripts came. Every page works without it.
 
 import { startTheme } from "./theme.js";
 import { startCopy } from "./copy.js";
@@ -23,9 +23,19 @@ function startAutosubmit() {
   }
 }
 
+// A field moved before htmx listened, or filled again by the browser on the way back, is sent now.
+function startCatchUp() {
+  window.addEventListener("pageshow", () => {
+    for (const field of document.querySelectorAll("form[hx-get] input[value]")) {
+      if (field.value !== field.defaultValue) field.dispatchEvent(new Event("input", { bubbles: true }));
+    }
+  });
+}
+
 startTheme();
 startCopy();
 startFailures();
 startBars();
 startFocus();
 startAutosubmit();
+startCatchUp();
