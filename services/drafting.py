@@ -18,6 +18,7 @@ from models.domain.time import SLOT, Horizon, ceil_slot, format_utc, slots_neede
 from models.optimise.limits import limited_room_kw
 from models.optimise.options import candidate_assets
 from models.optimise.table import fits
+from services.kind_checks import kept_levels, kind_errors
 from services.types import JobDraft
 
 LONGEST_AHEAD = timedelta(days=14)
@@ -118,7 +119,7 @@ def job_of(
         max_chunks=draft.max_chunks,
         checkpoint_minutes=draft.checkpoint_minutes,
         min_power_kw=draft.min_power_kw,
-        power_levels=draft.power_levels,
+        power_levels=kept_levels(draft.power_levels),
         data_gb=draft.data_gb,
         units_of_work=draft.units_of_work,
         workload=draft.workload,
@@ -199,7 +200,7 @@ def _check_fields(
                 "give the power of each half-hour",
             )
         )
-    errors.extend(_kind_errors(draft, flexibility, slots))
+    errors.extend(kind_errors(draft, flexibility, slots))
     if draft.latest_finish > now + LONGEST_AHEAD:
         errors.append(
             FieldError(
@@ -212,32 +213,6 @@ def _check_fields(
         )
     if errors:
         raise InvalidRequest(f"{len(errors)} field(s) of the job are wrong", tuple(errors))
-
-
-def _kind_errors(draft: JobDraft, flexibility: Flexibility, slots: int) -> list[FieldError]:
-    errors: list[FieldError] = []
-    if flexibility is Flexibility.INTERRUPTIBLE and draft.min_run_slots > slots:
-        errors.append(
-            FieldError(
-                "min_run_slots",
-                f"a chunk of {draft.min_run_slots} half-hours is longer than the run of {slots}",
-                draft.min_run_slots,
-                f"1 to {slots}",
-                "choose shorter chunks",
-            )
-        )
-    power = draft.estimated_power_kw
-    if draft.min_power_kw is not None and power is not None and draft.min_power_kw > power:
-        errors.append(
-            FieldError(
-                "min_power_kw",
-                f"{draft.min_power_kw:g} kW is above the full power of {power:g} kW",
-                draft.min_power_kw,
-                f"0 to {power:g} kW",
-                "lower it or raise estimated_power_kw",
-            )
-        )
-    return errors
 
 
 def _check_window(job: Job, now: datetime) -> None:

@@ -208,3 +208,34 @@ def test_the_run_on_arrival_waits_for_the_end_of_a_limit_of_power() -> None:
     assert reason == (
         "the limits of power of cluster-a leave it no start on arrival that meets its deadline"
     )
+
+
+def test_a_job_that_bends_has_no_power_for_each_half_hour() -> None:
+    for kind in (Flexibility.INTERRUPTIBLE, Flexibility.ELASTIC):
+        wrong = wrong_fields(
+            a_draft(estimated_power_kw=None, power_profile_kw=(20.0, 1.0), flexibility=kind)
+        )
+        assert set(wrong) == {"power_profile_kw"}
+
+
+def test_levels_name_each_power_once_within_full_power_and_do_some_work() -> None:
+    wrong = wrong_fields(
+        a_draft(
+            flexibility=Flexibility.ELASTIC,
+            power_levels=((0.0, 0.0), (5.0, 0.5), (5.0, 0.6), (12.0, 1.0), (8.0, 0.0)),
+        )
+    )
+    assert set(wrong) == {f"power_levels.{place}" for place in (0, 2, 3, 4)}
+    assert wrong["power_levels.3"][0] == [12.0, 1.0]
+
+
+def test_a_least_power_above_every_level_leaves_none() -> None:
+    wrong = wrong_fields(
+        a_draft(flexibility=Flexibility.ELASTIC, power_levels=((5.0, 0.5),), min_power_kw=6.0)
+    )
+    assert wrong == {"min_power_kw": (6.0, "at most 5 kW")}
+
+
+def test_rates_are_kept_in_millionths_so_that_three_thirds_are_a_whole() -> None:
+    job = made(a_draft(flexibility=Flexibility.ELASTIC, power_levels=((1.0, 1 / 3), (10.0, 0.9))))
+    assert job.power_levels == ((1.0, 0.333334), (10.0, 0.9))
