@@ -14,8 +14,8 @@ import numpy as np
 from models.optimise.kernels import INFINITE, compiled
 from models.optimise.table import TOLERANCE_KW, FloatArray, IntArray
 
-CLEAN_KW = TOLERANCE_KW
-"""Load beyond the room that counts as none: rounding of sums. [kW]"""
+CLEAN_KW = TOLERANCE_KW / 2
+"""Load beyond the room that counts as none here: sums in another order may round up to the tolerance. [kW]"""
 
 
 @compiled

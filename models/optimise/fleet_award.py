@@ -27,9 +27,6 @@ FINE = 0.05
 SCARCE = 0.5
 """Work over room from which both searches of a coarse fleet look for a packing."""
 
-HARD_PRICE = 1e6
-"""Price of overload, in mean densities, at which no run is ever placed over the room."""
-
 CHECKS = 300
 """How often a stage looks at overload."""
 
@@ -66,7 +63,7 @@ def stages_for(grain: float, use: float) -> tuple[tuple[Stage, ...], tuple[Stage
         use: Work of all jobs over all room; with much room to spare even large jobs need little packing.
     """
     hot = (Stage(0.5, 3.0, 2e-2, 1.5, 3.0, 1.0), Stage(0.5, 4e-2, 1e-3, 3.0, 3.0, 1.07))
-    warm = 0.15 * grain
+    warm = 0.15 * max(grain, 1e-6)
     cool = (
         Stage(0.7, warm, warm / 20, 2.0, 4.0, 1.0),
         Stage(0.3, warm / 10, warm / 100, 4.0, 4.0, 1.1),
@@ -331,14 +328,11 @@ def _finished(ground: _Ground, choice: IntArray, seed: int) -> FleetPlan:
     order = np.argsort(work, kind="stable")
     count = annealing.lift_overload(order, *ground.runs, fleet.cell, over, choice, lifted)
     back = order[::-1][lifted[order[::-1]]]
-    # Above any penalty too: where half-hours are worth nothing, densities say nothing about what room is worth.
-    penalty = float(np.abs(fleet.cost_gbp).max(initial=0.0)) / max(
-        float(fleet.power_kw.min(initial=np.inf)), 1e-6
-    )
-    hard = HARD_PRICE * max(ground.density, 1e-3 * penalty)
+    # No price of overload: however small it is, staying unserved is better.
+    over -= annealing.CLEAN_KW
     if back.size:
         kernels.insert(
-            back, *ground.runs, fleet.ptr, fleet.cell, fleet.cost_gbp, hard, over, choice
+            back, *ground.runs, fleet.ptr, fleet.cell, fleet.cost_gbp, np.inf, over, choice
         )
     best = choice.copy()
     annealing.anneal(
@@ -346,7 +340,7 @@ def _finished(ground: _Ground, choice: IntArray, seed: int) -> FleetPlan:
         fleet.ptr,
         fleet.cell,
         fleet.cost_gbp,
-        np.full(over.size, hard),
+        np.full(over.size, np.inf),
         over,
         choice,
         best,

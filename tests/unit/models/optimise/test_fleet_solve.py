@@ -85,6 +85,33 @@ def test_room_is_kept_also_where_running_costs_nothing_and_only_penalties_count(
     assert found.objective_gbp == pytest.approx(5.0)
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_runs_that_miss_the_room_by_a_hair_stay_out(seed: int) -> None:
+    # Three equal runs need a hair more than all power: less than any price of overload would notice.
+    rng = np.random.default_rng(seed)
+    jobs, slots, horizon = int(rng.integers(21, 50)), int(rng.integers(1, 5)), 12
+    power = np.full(jobs, (10.0 + float(rng.choice([3e-6, 1e-5, 1e-4, 5e-4]))) / 3)
+    last = np.full(jobs, horizon - slots, dtype=np.int32)
+    costs = rng.uniform(0.01, 0.02, (1, 1, horizon))
+    fleet = CompactFleet(
+        slots=np.full(jobs, slots, dtype=np.int32), power_kw=power, first=np.zeros(jobs, dtype=np.int32),
+        last=last, ptr=np.arange(jobs + 1, dtype=np.int64), asset=np.zeros(jobs, dtype=np.int16),
+        extra_gbp=np.zeros(jobs), klass=np.zeros(jobs, dtype=np.int8),
+        unserved_gbp=np.full(jobs, float(rng.choice([50.0, 500.0, 20_000.0]))), density_gbp=costs,
+    )  # fmt: skip
+    room = np.full((1, horizon), 10.0)
+    listed = fleet.listed(room)
+    found = solve(listed, room, 0, Budget(rounds=80, moves=20_000 * jobs))
+    assert keeps_room(listed, room, found.choice)
+    # Two at a time, each stretch of the horizon once.
+    assert found.unserved == max(jobs - 2 * (horizon // slots), 0)
+
+
+def test_nothing_is_served_where_there_is_no_room_at_all() -> None:
+    fleet, room = a_compact_fleet(30, 4).listed(some_room(4, 5, 6)), some_room(4, 5, 6) * 0.0
+    assert solve(fleet, room, 0, SEARCH_ONLY).unserved == 30
+
+
 def test_a_fleet_beyond_listing_is_planned_from_short_lists() -> None:
     compact, room = a_compact_fleet(400, 2), some_room(2, 150, 220)
     budget = Budget(60, 100_000, most=4, sample=100, full_rounds=20, shards=2)
