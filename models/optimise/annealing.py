@@ -13,6 +13,7 @@ import numpy as np
 
 from models.optimise.kernels import INFINITE, compiled
 from models.optimise.table import TOLERANCE_KW, FloatArray, IntArray
+from models.optimise.waits import Waits
 
 CLEAN_KW = TOLERANCE_KW / 2
 """Load beyond the room that counts as none here: sums in another order may round up to the tolerance. [kW]"""
@@ -129,6 +130,28 @@ def _plain_move(  # noqa: C901 - one compiled loop
 
 
 @compiled
+def _disorder(
+    slots: Any, cell: Any, choice: IntArray, horizon: int, waits: Waits, j: int, pick: int
+) -> int:
+    """Return by how many half-hours a job with an option would overlap those it waits for and that wait for it.
+
+    A run without one that it waits for counts as if it overlapped a whole horizon.
+    """
+    c, total = cell[pick], 0
+    begin = c % horizon
+    for i in range(waits.before_ptr[j], waits.before_ptr[j + 1]):
+        p = waits.before[i]
+        other = cell[choice[p]]
+        if c >= 0:
+            total += horizon if other < 0 else max(0, other % horizon + slots[p] - begin)
+    for i in range(waits.after_ptr[j], waits.after_ptr[j + 1]):
+        other = cell[choice[waits.after[i]]]
+        if other >= 0:
+            total += horizon if c < 0 else max(0, begin + slots[j] - other % horizon)
+    return total
+
+
+@compiled
 def anneal(  # noqa: C901 - one compiled loop
     slots: Any,
     power: FloatArray,
@@ -137,6 +160,8 @@ def anneal(  # noqa: C901 - one compiled loop
     ptr: IntArray,
     cell: Any,
     cost: FloatArray,
+    horizon: int,
+    waits: Waits,
     weight: FloatArray,
     over: FloatArray,
     choice: IntArray,
@@ -160,6 +185,8 @@ def anneal(  # noqa: C901 - one compiled loop
         ptr: Begin of options.
         cell: Of options.
         cost: Of options. [GBP]
+        horizon: Half-hours of an asset row.
+        waits: Who waits for whom. A half-hour run too early is priced like overload of the job's power.
         weight: In and out: relative price of overload per cell. [GBP per kW for one half-hour]
         over: In and out: load less room per cell. [kW]
         choice: In and out: option per job.
@@ -183,6 +210,13 @@ def anneal(  # noqa: C901 - one compiled loop
     total = 0.0
     for j in range(jobs):
         total += cost[choice[j]]
+    strict, disorder = weight.mean(), 0
+    for j in range(jobs):
+        for i in range(waits.before_ptr[j], waits.before_ptr[j + 1]):
+            here, other = cell[choice[j]], cell[choice[waits.before[i]]]
+            if here >= 0:
+                late = other % horizon + slots[waits.before[i]] - here % horizon
+                disorder += horizon if other < 0 else max(0, late)
     least = INFINITE
     every = max(moves // checks, 1)
     scale = 1.0 / 2147483648.0
@@ -193,8 +227,10 @@ def anneal(  # noqa: C901 - one compiled loop
             temperature = warm * (cool / warm) ** (move / moves)
             factor = soft * (hard / soft) ** (move / moves)
         if move % every == 0:
+            if disorder > 0:
+                strict *= grow
             if _overload(over) <= 0.0:
-                if total < least - 1e-9:
+                if disorder == 0 and total < least - 1e-9:
                     least = total
                     best[:] = choice
             elif grow > 1.0:
@@ -215,6 +251,12 @@ def anneal(  # noqa: C901 - one compiled loop
             continue
         change = cost[pick] - cost[held]
         spend = (temperature * draws[np.int64(state & np.uint64(4095))] - change) / factor
+        shift = 0
+        if waits.before.size:
+            shift = _disorder(slots, cell, choice, horizon, waits, j, pick) - _disorder(
+                slots, cell, choice, horizon, waits, j, held
+            )
+            spend -= shift * strict * power[j]
         if profile_ptr[j] < 0:
             done = _plain_move(weight, over, cell[held], cell[pick], int(slots[j]), power[j], spend)
         else:
@@ -231,7 +273,8 @@ def anneal(  # noqa: C901 - one compiled loop
         if done:
             choice[j] = pick
             total += change
-    if _overload(over) <= 0.0 and total < least:
+            disorder += shift
+    if disorder == 0 and _overload(over) <= 0.0 and total < least:
         least = total
         best[:] = choice
     return least

@@ -83,6 +83,19 @@ class Fleet:
             source=self.source[picked] if self.source.size else self.source,
         )
 
+    def sources(self, choice: IntArray) -> list[int]:
+        """Return options as those of the jobs they were made from, -1 for staying unserved."""
+        return [int(each) for each in self.source[choice]]
+
+    def options_of(self, picks: Sequence[int]) -> IntArray:
+        """Return the jobs' own options as those of the fleet; jobs whose option it lacks stay unserved."""
+        found: IntArray = self.ptr[1:] - 1
+        for k, pick in enumerate(picks):
+            hit = np.flatnonzero(self.source[self.ptr[k] : self.ptr[k + 1]] == pick)
+            if hit.size:
+                found[k] = self.ptr[k] + int(hit[0])
+        return found
+
     def objective_gbp(self, choice: IntArray) -> float:
         """Return the cost of one option per job. [GBP]"""
         return float(self.cost_gbp[choice].sum())

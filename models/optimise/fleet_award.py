@@ -16,70 +16,15 @@ import numpy as np
 
 from models.optimise.fleet import UNSERVED_CELL, Fleet, running_sums
 from models.optimise.prices import THREADS
+from models.optimise.stages import IN_ORDER, Stage, stages_of
 from models.optimise.table import TOLERANCE_KW, BoolArray, FloatArray, IntArray
-
-COARSE = 0.15
-"""Size of a typical job over the typical room, times use, from which a plan is above all a packing."""
-
-FINE = 0.05
-"""The same, below which jobs are sand and a plan is above all a matter of prices."""
-
-SCARCE = 0.5
-"""Work over room from which both searches of a coarse fleet look for a packing."""
+from models.optimise.waits import Waits
 
 CHECKS = 300
 """How often a stage looks at overload."""
 
 POLISH_SWEEPS = 40
 """Cold sweeps over all options that end a plan."""
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One stretch of annealing; temperatures in units of the mean cost of a job.
-
-    Attributes:
-        share: Part of the moves.
-        warm: Temperature at the begin.
-        cool: Temperature at the end.
-        soft: Factor on the price of overload at the begin.
-        hard: The same at the end.
-        grow: Growth of that price on cells that stay overloaded.
-    """
-
-    share: float
-    warm: float
-    cool: float
-    soft: float
-    hard: float
-    grow: float
-
-
-def stages_for(grain: float, use: float) -> tuple[tuple[Stage, ...], tuple[Stage, ...]]:
-    """Return the stages of the two searches that run side by side.
-
-    Args:
-        grain: Size of a typical job over the typical room, see `grain_of`.
-        use: Work of all jobs over all room; with much room to spare even large jobs need little packing.
-    """
-    hot = (Stage(0.5, 3.0, 2e-2, 1.5, 3.0, 1.0), Stage(0.5, 4e-2, 1e-3, 3.0, 3.0, 1.07))
-    warm = 0.15 * max(grain, 1e-6)
-    cool = (
-        Stage(0.7, warm, warm / 20, 2.0, 4.0, 1.0),
-        Stage(0.3, warm / 10, warm / 100, 4.0, 4.0, 1.1),
-    )
-    if grain * use > COARSE:
-        return (hot, hot) if use > SCARCE else (cool, hot)
-    return (cool, cool) if grain * use < FINE else (cool, hot)
-
-
-def grain_of(fleet: Fleet, room_kw: FloatArray) -> float:
-    """Return the size of a typical job over the typical room: energy-weighted mean power by mean room."""
-    work = fleet.power_kw * fleet.slots
-    mean_room = float(room_kw.mean())
-    if not work.sum() or mean_room <= 0:
-        return 0.0
-    return float((work * fleet.power_kw).sum() / work.sum()) / mean_room
 
 
 @dataclass(frozen=True)
@@ -110,6 +55,15 @@ class _Ground:
     """Mean cost of a job at the bound. [GBP]"""
     density: float
     """Mean cost of one kW over one half-hour. [GBP]"""
+    waits: Waits
+
+    @property
+    def options(
+        self,
+    ) -> tuple[Any, FloatArray, IntArray, FloatArray, IntArray, Any, FloatArray, int, Waits]:
+        """Return what a search needs to know of the fleet."""
+        fleet = self.fleet
+        return (*self.runs, fleet.ptr, fleet.cell, fleet.cost_gbp, fleet.horizon, self.waits)
 
     @property
     def runs(self) -> tuple[Any, FloatArray, IntArray, FloatArray]:
@@ -144,10 +98,9 @@ def award_priced(
         shards: 1: two searches over all jobs, the better one wins. More: one search, with jobs dealt to so many
             parts that share the room and are searched side by side (for fleets so large that parts are alike).
     """
-    ground = _ground(fleet, room_kw, price_gbp)
+    ground = _ground(fleet, room_kw, price_gbp, Waits.none(fleet.count))
     first = _inserted(ground)
-    use = float((fleet.power_kw * fleet.slots).sum()) / max(float(room_kw.sum()), 1e-9)
-    plans = stages_for(grain_of(fleet, room_kw), use)
+    plans = stages_of(fleet, room_kw)
     with ThreadPoolExecutor(THREADS) as pool:
         if shards > 1:
             ends = [_searched_in_shards(ground, first, plans[0], moves, seed, shards, pool)]
@@ -161,7 +114,44 @@ def award_priced(
     return min(finished, key=lambda plan: plan.objective_gbp)
 
 
-def _ground(fleet: Fleet, room_kw: FloatArray, price_gbp: FloatArray) -> _Ground:
+CHECKS_IN_ORDER = 2_000
+"""How often a stage looks at overload and disorder there: prices learn what blocks whom."""
+
+
+def search_in_order(
+    fleet: Fleet,
+    room_kw: FloatArray,
+    price_gbp: FloatArray,
+    waits: Waits,
+    first: IntArray,
+    moves: int,
+    seed: int,
+) -> list[IntArray]:
+    """Search on from a plan of jobs that wait for others, in two ways side by side.
+
+    Each end is the best plan of the last stage that keeps room and order; where none was met, the last one, which may
+    break both.
+
+    Args:
+        fleet: Listed options.
+        room_kw: Shape (assets, horizon). [kW]
+        price_gbp: Prices of one kW over one half-hour, same shape. [GBP]
+        waits: Who waits for whom.
+        first: Option per job to begin with, shape (jobs,).
+        moves: Moves of each search.
+        seed: Of both.
+    """
+    ground = _ground(fleet, room_kw, price_gbp, waits)
+
+    def searched(way: int) -> IntArray:
+        salt = 2 * seed + way + 1
+        return _searched(ground, first, IN_ORDER[way], moves, salt, CHECKS_IN_ORDER, only_last=True)
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        return list(pool.map(searched, range(len(IN_ORDER))))
+
+
+def _ground(fleet: Fleet, room_kw: FloatArray, price_gbp: FloatArray, waits: Waits) -> _Ground:
     from models.optimise import kernels
 
     price = np.ascontiguousarray(price_gbp).ravel()
@@ -174,9 +164,8 @@ def _ground(fleet: Fleet, room_kw: FloatArray, price_gbp: FloatArray) -> _Ground
     unit = max(float(least.mean()), 1e-9)
     density = float(least.sum()) / max(float((fleet.power_kw * fleet.slots).sum()), 1e-9)
     weight = price + max(float(price.mean()), 0.1 * density, 1e-9)
-    return _Ground(
-        fleet, np.ascontiguousarray(room_kw).ravel(), reduced, weight, unit, max(density, 1e-9)
-    )
+    room = np.ascontiguousarray(room_kw).ravel()
+    return _Ground(fleet, room, reduced, weight, unit, max(density, 1e-9), waits)
 
 
 def _inserted(ground: _Ground) -> IntArray:
@@ -200,21 +189,24 @@ def _inserted(ground: _Ground) -> IntArray:
 
 
 def _searched(
-    ground: _Ground, first: IntArray, stages: tuple[Stage, ...], moves: int, seed: int
+    ground: _Ground,
+    first: IntArray,
+    stages: tuple[Stage, ...],
+    moves: int,
+    seed: int,
+    checks: int = CHECKS,
+    *,
+    only_last: bool = False,
 ) -> IntArray:
-    """Anneal over all jobs; returns the best plan met within the room, else the last one."""
+    """Anneal over all jobs; returns the best plan met within the room (in the last stage only), else the last one."""
     from models.optimise import annealing
 
-    fleet = ground.fleet
     choice, weight = first.copy(), ground.weight.copy()
     best, least = choice, np.inf
     for number, stage in enumerate(stages):
         over, found = ground.over(choice), choice.copy()
         cost = annealing.anneal(
-            *ground.runs,
-            fleet.ptr,
-            fleet.cell,
-            fleet.cost_gbp,
+            *ground.options,
             weight,
             over,
             choice,
@@ -225,9 +217,11 @@ def _searched(
             stage.soft,
             stage.hard,
             stage.grow,
-            CHECKS,
+            checks,
             seed + 1000 * number,
         )
+        if only_last:
+            least = np.inf
         if cost < least and cost < 1e299:
             best, least = found, cost
     return best if np.isfinite(least) else choice
@@ -250,7 +244,9 @@ def _searched_in_shards(
     fleet = ground.fleet
     choice, weight = first.copy(), ground.weight.copy()
     parts = [np.arange(k, fleet.count, shards, dtype=np.int64) for k in range(shards)]
-    small = [replace(ground, fleet=fleet.among(part)) for part in parts]
+    small = [
+        replace(ground, fleet=fleet.among(part), waits=Waits.none(part.size)) for part in parts
+    ]
     picks = [
         choice[part] - fleet.ptr[part] + own.fleet.ptr[:-1]
         for part, own in zip(parts, small, strict=True)
@@ -294,13 +290,9 @@ def _segment(
     """Anneal one shard for one stretch, in place; returns its view of overload and of its price."""
     from models.optimise import annealing
 
-    fleet = ground.fleet
     weight, over = weight.copy(), over.copy()
     annealing.anneal(
-        *ground.runs,
-        fleet.ptr,
-        fleet.cell,
-        fleet.cost_gbp,
+        *ground.options,
         weight,
         over,
         pick,
@@ -336,10 +328,7 @@ def _finished(ground: _Ground, choice: IntArray, seed: int) -> FleetPlan:
         )
     best = choice.copy()
     annealing.anneal(
-        *ground.runs,
-        fleet.ptr,
-        fleet.cell,
-        fleet.cost_gbp,
+        *ground.options,
         np.full(over.size, np.inf),
         over,
         choice,

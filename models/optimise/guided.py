@@ -3,7 +3,8 @@
 Jobs that bend in shape may also run in one piece, and the annealing of windows packs a crowded fleet far better than
 inserting one job after another. Jobs are then placed in the order of the starts it found, each after those it waits
 for; where its window is gone, at its best run at the prices. Where jobs wait for others, every wait becomes a fixed
-instant between the two, and the windows on either side are searched again.
+instant between the two and the windows on either side are searched again; then all windows together, with a price on
+disorder.
 """
 
 from __future__ import annotations
@@ -17,16 +18,21 @@ import numpy as np
 from models.domain.job import Flexibility
 from models.domain.plan import Segment
 from models.optimise import flexible
-from models.optimise.assignment import UNSERVED, Assignment
+from models.optimise.assignment import UNSERVED, Assignment, Links
 from models.optimise.fleet import UNSERVED_CELL, Fleet, fleet_of
-from models.optimise.fleet_solve import budget_for, is_scarce, solve
+from models.optimise.fleet_award import search_in_order
+from models.optimise.fleet_solve import Budget, budget_for, is_scarce, solve
 from models.optimise.options import JobOptions, build_options
 from models.optimise.pattern_options import PatternOptions
 from models.optimise.prices import Prices
 from models.optimise.table import FloatArray, PricedTable
+from models.optimise.waits import Waits
 
-SEARCHES = 5
-"""How often the windows of jobs that wait for others are searched, each time between new instants."""
+TURNS = 2
+"""How often the windows of jobs that wait for others are searched between instants: the second time between new ones."""
+
+SEARCHES = 4
+"""How often they are then searched in order, from the best plan so far, at most: until nobody is left out."""
 
 
 def guided(first: Assignment, table: PricedTable, prices: Prices, seed: int) -> Assignment:
@@ -42,20 +48,56 @@ def guided(first: Assignment, table: PricedTable, prices: Prices, seed: int) -> 
     fleet = fleet_of(windows, table, by_rank=True)
     budget = budget_for(fleet.count, is_scarce(fleet, table.room_kw))
     # Only the plan is wanted: what windows alone can prove is no bound here.
-    moves = budget.moves // 2 if any(first.links.before) else budget.moves
-    budget = replace(budget, moves=moves, tighten_rounds=0, exact_work=0)
-    searched = fleet
-    plans = []
-    for turn in range(SEARCHES if any(first.links.before) else 1):
+    budget = replace(budget, tighten_rounds=0, exact_work=0)
+    if not any(first.links.before):
+        choice = solve(fleet, table.room_kw, seed, budget, prices).choice
+        return _placed(first, windows, fleet.sources(choice), prices.price_gbp)[0]
+    return _in_turns(first, table, windows, fleet, budget, prices, seed)
+
+
+def _in_turns(
+    first: Assignment,
+    table: PricedTable,
+    windows: Sequence[JobOptions],
+    fleet: Fleet,
+    budget: Budget,
+    prices: Prices,
+    seed: int,
+) -> Assignment:
+    """Search between instants, then without them, on from the best plan so far."""
+    searched, plans = fleet, []
+    for turn in range(TURNS):
         choice = solve(searched, table.room_kw, seed + turn, budget, prices).choice
-        picks = [
-            UNSERVED if searched.cell[option] == UNSERVED_CELL else int(searched.source[option])
-            for option in choice
-        ]
-        plan = _placed(first, windows, picks, prices.price_gbp)
-        plans.append(plan)
-        searched = _apart(fleet, plan, windows)
-    return min(plans, key=lambda plan: plan.score)
+        plans.append(_placed(first, windows, searched.sources(choice), prices.price_gbp))
+        searched = _apart(fleet, plans[-1][0], windows)
+    waits = Waits.of(first.links.before, first.links.after)
+    for turn in range(SEARCHES):
+        best, picks = min(plans, key=lambda each: each[0].score)
+        if not _leaves_out(best):
+            break
+        begin = fleet.options_of(_without_missed(first.links, picks))
+        ends = search_in_order(
+            fleet, table.room_kw, prices.price_gbp, waits, begin, budget.moves, seed + turn
+        )
+        plans += [_placed(first, windows, fleet.sources(end), prices.price_gbp) for end in ends]
+    return min(plans, key=lambda each: each[0].score)[0]
+
+
+def _leaves_out(plan: Assignment) -> bool:
+    """Return whether a plan leaves out anybody who could be served alone."""
+    return any(
+        pick == UNSERVED and np.isfinite(mine.best_rank_gbp)
+        for mine, pick in zip(plan.options, plan.choice, strict=True)
+    )
+
+
+def _without_missed(links: Links, picks: Sequence[int]) -> list[int]:
+    """Return picks without those of jobs that wait for one that has none."""
+    kept = list(picks)
+    for k in links.order:
+        if any(kept[p] == UNSERVED for p in links.before[k]):
+            kept[k] = UNSERVED
+    return kept
 
 
 def _apart(fleet: Fleet, plan: Assignment, windows: Sequence[JobOptions]) -> Fleet:
@@ -105,24 +147,32 @@ def _has_full_rate(mine: PatternOptions) -> bool:
 
 def _placed(
     first: Assignment, windows: Sequence[JobOptions], picks: Sequence[int], price_gbp: FloatArray
-) -> Assignment:
+) -> tuple[Assignment, list[int]]:
+    """Return a plan along wanted windows, and the windows that jobs got in it: `UNSERVED` for other runs."""
     plan = Assignment(first.options, first.links, first.empty_room_kw)
     starts = [
         int(window.start[pick]) if pick != UNSERVED else window.last_start
         for window, pick in zip(windows, picks, strict=True)
     ]
-    late = []
+    late, got = [], [UNSERVED] * len(windows)
+
+    def make_do(k: int) -> None:
+        plan.put(k, plan.best(k, price_gbp))
+        if isinstance(plan.options[k], JobOptions):
+            got[k] = int(plan.choice[k])
+
     for k in _in_order(plan, starts):
         pick = _as_own(plan, k, windows[k], picks[k])
         if pick != UNSERVED and plan.fits_now(k, pick):
             plan.place(k, pick)
+            got[k] = picks[k]
         elif plan.links.after[k]:
-            plan.put(k, plan.best(k, price_gbp))
+            make_do(k)
         else:
             late.append(k)  # others find their windows first
     for k in late:
-        plan.put(k, plan.best(k, price_gbp))
-    return plan
+        make_do(k)
+    return plan, got
 
 
 def _in_order(plan: Assignment, starts: Sequence[int]) -> list[int]:

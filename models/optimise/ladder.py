@@ -16,7 +16,7 @@ import numpy as np
 from models.domain.plan import PlanMethod
 from models.optimise.assignment import UNSERVED, Assignment
 from models.optimise.award import orders
-from models.optimise.fleet import UNSERVED_CELL, Fleet, fleet_of
+from models.optimise.fleet import Fleet, fleet_of
 from models.optimise.fleet_solve import EXACT_GAP, budget_for, is_scarce, solve
 from models.optimise.guided import guided
 from models.optimise.options import JobOptions, open_mask
@@ -133,9 +133,11 @@ def _few(
     """Search, then ask the exact programme about the options that a better plan might use, and check its answer."""
     searched = _searched(first, None, prices, seed)
     plan, bound = searched.plan, prices.bound_gbp
-    picked = _options_of(plan, fleet)
+    picked = fleet.options_of(plan.choice.tolist())
     smaller = worthwhile(fleet, room_kw, prices.price_gbp, fleet.objective_gbp(picked))
-    answer = solve_programme(smaller, room_kw, _options_of(plan, smaller), seed, SHORT_WORK)
+    answer = solve_programme(
+        smaller, room_kw, smaller.options_of(plan.choice.tolist()), seed, SHORT_WORK
+    )
     if answer.choice is not None and smaller.overload_kw(answer.choice, room_kw) <= TOLERANCE_KW:
         plan = min(plan, _mapped(first, smaller, answer.choice), key=lambda each: each.score)
     if by_cost:
@@ -145,22 +147,10 @@ def _few(
     return Best(plan, bound, PlanMethod.EXACT, answer.is_cut_short)
 
 
-def _options_of(plan: Assignment, fleet: Fleet) -> IntArray:
-    """Return a plan's choices as options of a fleet that has them all."""
-    found = fleet.ptr[1:] - 1
-    for k, pick in enumerate(plan.choice):
-        if pick != UNSERVED:
-            mine = fleet.source[fleet.ptr[k] : fleet.ptr[k + 1]]
-            found[k] = fleet.ptr[k] + int(np.flatnonzero(mine == pick)[0])
-    return found
-
-
 def _mapped(first: Assignment, fleet: Fleet, choice: IntArray) -> Assignment:
-    """Return options of a fleet as a plan, improved where single jobs still gain by moving."""
+    """Return options of a fleet as a plan."""
     plan = Assignment(first.options, first.links, first.empty_room_kw)
-    for k, option in enumerate(choice):
-        if fleet.cell[option] != UNSERVED_CELL:
-            plan.place(k, int(fleet.source[option]))
+    plan.take(np.array(fleet.sources(choice), dtype=np.int64))
     return plan
 
 
