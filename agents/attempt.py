@@ -45,6 +45,7 @@ class Attempt:
         """Return what is proven where nothing is charged."""
         return Proof(
             bound_gbp=self.best.bound_gbp,
+            alone_gbp=sum(mine.lower_bound_gbp for mine in self.plan.options),
             served_gbp=self.rounds.bound_of_served(self.plan),
             rounds=self.rounds.state.prices.rounds,
         )
@@ -112,6 +113,7 @@ def within_budget(
     return best, replace(
         proof,
         bound_gbp=bound if kept else first.best.bound_gbp,
+        alone_gbp=first.proof.alone_gbp,
         served_gbp=None if not kept or proof.served_gbp is None else proof.served_gbp - constant,
         carbon_kg=budget.carbon_kg(best.plan, best.table),
         charge_gbp_per_kg=charge,

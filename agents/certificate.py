@@ -20,6 +20,15 @@ from models.optimise.table import TOLERANCE_KW, PricedTable
 
 KG_PER_TONNE = 1000.0
 
+ROUNDING = 1e-6
+"""By what share of an objective its bound may lie above it through the rounding of sums."""
+
+FALSE_BOUND = (
+    "the bound that was proven lies above the plan, which is a fault of our own; the bound given instead is what every "
+    "job would cost alone"
+)
+"""Note where something claimed as proven is not."""
+
 
 @dataclass(frozen=True)
 class Proof:
@@ -27,6 +36,7 @@ class Proof:
 
     Attributes:
         bound_gbp: No plan that keeps the budgets has a lower objective. [GBP]
+        alone_gbp: What all jobs would cost if each were alone, staying unserved where none can be served. [GBP]
         served_gbp: The least that serving just the served jobs costs; None: not known. [GBP]
         rounds: Price rounds held for it.
         carbon_kg: What each day of the budget emits, shape (days,). [kg]
@@ -34,6 +44,7 @@ class Proof:
     """
 
     bound_gbp: float
+    alone_gbp: float
     served_gbp: float | None
     rounds: int
     carbon_kg: FloatArray | None = None
@@ -110,7 +121,11 @@ def certificate(
     served_gbp = sum(plan.job_gbp(k) for k in served) - charged_gbp(plan)
     unserved_gbp = sum(plan.job_gbp(k) for k in waiting)
     objective = served_gbp + unserved_gbp
-    bound = min(proof.bound_gbp, objective)
+    bound = proof.bound_gbp
+    if bound > objective + ROUNDING * max(abs(objective), 1.0):
+        bound = proof.alone_gbp
+        notes = [*notes, FALSE_BOUND]
+    bound = min(bound, objective)
     gap = objective - bound
     is_proven = gap <= EXACT_GAP * max(abs(objective), 0.01)
     return Certificate(
@@ -133,7 +148,7 @@ def certificate(
 
 
 def _served_percent(served_gbp: float, bound_gbp: float | None) -> float | None:
-    if bound_gbp is None:
+    if bound_gbp is None or bound_gbp > served_gbp + ROUNDING * max(abs(served_gbp), 1.0):
         return None
     return max(0.0, served_gbp - bound_gbp) / max(abs(served_gbp), 0.01) * 100
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from agents.refusals_bent import bent_rule
 from agents.wording import significant, when
-from models.domain.job import Job
+from models.domain.job import Flexibility, Job
 from models.domain.plan import Refusal, Relaxation
 from models.domain.time import Horizon, format_utc
 from models.optimise.award import UNSERVED, Assignment
@@ -36,11 +36,61 @@ TRIED = {
 }
 
 
-def refuse(plan: Assignment, k: int, table: PricedTable, weights: Weights) -> Refusal:
-    """Return the refusal of an unserved job, with changes that were planned to check them."""
+EFFORT = {Flexibility.INTERRUPTIBLE: 40, Flexibility.ELASTIC: 150}
+"""What looking for changes takes, in milliseconds of CPU where this was measured; a plain window takes one."""
+
+EFFORT_OF_CAPS = 4
+"""By what caps multiply it where a run is found on demand."""
+
+MOST_EFFORT = 20_000
+"""Effort that one plan spends on changes for those it refuses."""
+
+NOT_TRIED = (
+    "; changes that would help were not looked for, because this plan refuses too many others"
+)
+"""End of the sentence of a refusal beyond that effort."""
+
+
+def looked_after(plan: Assignment) -> frozenset[int]:
+    """Return the unserved jobs for which changes are looked for: the weightiest, as far as the effort goes."""
+    waiting = [k for k in range(len(plan.options)) if plan.choice[k] == UNSERVED]
+    left, chosen = MOST_EFFORT, []
+    for k in sorted(waiting, key=lambda each: (-plan.options[each].unserved_gbp, each)):
+        left -= _effort(plan.options[k].job)
+        if left < 0:
+            break
+        chosen.append(k)
+    return frozenset(chosen)
+
+
+def _effort(job: Job) -> int:
+    effort = EFFORT.get(job.flexibility, 1)
+    has_cap = job.carbon_cap_g_per_kwh is not None or job.max_price_gbp_per_kwh is not None
+    return effort * EFFORT_OF_CAPS if has_cap and effort > 1 else effort
+
+
+def refuse(
+    plan: Assignment,
+    k: int,
+    table: PricedTable,
+    weights: Weights,
+    *,
+    looks_for_changes: bool = True,
+) -> Refusal:
+    """Return the refusal of an unserved job, with changes that were planned to check them.
+
+    Args:
+        plan: The plan.
+        k: The job's position.
+        table: What options were priced on.
+        weights: The objective.
+        looks_for_changes: False: only the reason, for jobs beyond the effort of `looked_after`.
+    """
     mine = plan.options[k]
     rule, detail = _rule(plan, k, table)
-    if rule == "predecessor":
+    if not looks_for_changes:
+        detail += NOT_TRIED
+    if rule == "predecessor" or not looks_for_changes:
         return Refusal(mine.job.job_id, rule, detail, None, options_considered=mine.count)
     # One half-hour less than planned ahead: the offer must still be taken when it is sent.
     now = table.horizon.start_of(table.first_open - 1)

@@ -33,7 +33,7 @@ from agents.messages import (
     Refused,
     SlotArray,
 )
-from agents.refusals import refuse
+from agents.refusals import looked_after, refuse
 from agents.view import Outcome, PolicyAgentView, Situation
 from agents.wording import award_sentence
 from models.domain.job import Job
@@ -62,10 +62,11 @@ def negotiate(situation: Situation) -> Outcome:
         attempt, proof = within_budget(situation, budget, attempt)
     plan, table, minutes = attempt.plan, attempt.table, attempt.minutes
     weights = policy_agent.weights_of(situation.policy)
+    helped = looked_after(plan)
     refusals = [
         *situation.refused,
         *(
-            _refuse(plan, k, table, weights)
+            _refuse(plan, k, table, weights, k in helped)
             for k in range(len(plan.options))
             if plan.choice[k] == UNSERVED
         ),
@@ -124,9 +125,11 @@ def _judge(situation: Situation, attempt: Attempt, proof: Proof, last_round: int
             raise PolicyVeto(f"{message.rule}: {message.detail}", message.job_id)
 
 
-def _refuse(plan: Assignment, k: int, table: PricedTable, weights: Weights) -> Refusal:
+def _refuse(
+    plan: Assignment, k: int, table: PricedTable, weights: Weights, is_helped: bool
+) -> Refusal:
     with handling(plan.options[k].job.job_id, "refusing"):
-        return refuse(plan, k, table, weights)
+        return refuse(plan, k, table, weights, looks_for_changes=is_helped)
 
 
 def _award(describer: Describer, plan: Assignment, k: int) -> Award:

@@ -36,7 +36,7 @@ from benchmarks.lwa import (
     paper_carbon,
     worth_of,
 )
-from benchmarks.shared import show_table
+from benchmarks.shared import checked_gap, show_table
 from models.domain.asset import Asset
 from models.domain.job import Flexibility
 from models.domain.signal import (
@@ -174,7 +174,7 @@ def limited(work: Work, worth: FloatArray, capacities: list[int], kinds: list[st
                 rows.append(
                     [
                         deadline, kind, f"{capacity}", f"{saving_percent(work, made, worth):.2f}", f"{most:.2f}",
-                        f"{max(gap, 0.0):.4f}", _unserved(work, made), f"{queue.unserved}", f"{made.seconds:.0f}",
+                        f"{checked_gap(gap):.4f}", _unserved(work, made), f"{queue.unserved}", f"{made.seconds:.0f}",
                     ]
                 )  # fmt: skip
                 print(rows[-1], file=sys.stderr, flush=True)
@@ -210,7 +210,7 @@ def with_money(work: Work, slots: int) -> bool:
                     [
                         "none" if capacity == UNLIMITED else f"{capacity}", kind, name,
                         f"{saving_percent(work, made, carbon):.2f}", f"{saving_percent(work, made, price):.2f}",
-                        f"{max(gap, 0.0):.4f}", f"{made.unserved}", f"{made.seconds:.0f}",
+                        f"{checked_gap(gap):.4f}", f"{made.unserved}", f"{made.seconds:.0f}",
                     ]
                 )  # fmt: skip
                 print(rows[-1], file=sys.stderr, flush=True)

@@ -26,7 +26,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from agents.policy import Policy
-from benchmarks.shared import shared_file, show_table
+from benchmarks.shared import checked_gap, shared_file, show_table
 from models.domain.asset import Asset
 from models.domain.job import Job
 from models.domain.signal import (
@@ -194,7 +194,7 @@ def planned(
     found = solve(fleet, table.room_kw)
     picks = fleet.source[found.choice]
     served_gbp = float(fleet.cost_gbp[found.choice][picks >= 0].sum())
-    gap = 100.0 * max(found.objective_gbp - found.bound_gbp, 0.0) / served_gbp
+    gap = checked_gap(100.0 * (found.objective_gbp - found.bound_gbp) / served_gbp)
     starts = [
         None if pick < 0 else int(mine.start[pick])
         for mine, pick in zip(options, picks, strict=True)

@@ -25,3 +25,13 @@ def show_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     print("| " + " | ".join("---" for _ in head) + " |")
     for row in rows:
         print("| " + " | ".join(row) + " |")
+
+
+def checked_gap(percent: float) -> float:
+    """Return a gap to a bound for printing; a hair below 0 is rounding. [%]
+
+    Raises:
+        AssertionError: If the bound lies above the plan.
+    """
+    assert percent >= -1e-6, f"the bound lies {-percent:g} % above a plan"
+    return max(percent, 0.0)

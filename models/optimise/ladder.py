@@ -9,12 +9,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from models.domain.plan import PlanMethod
-from models.optimise.assignment import UNSERVED, Assignment
+from models.optimise.assignment import UNSERVED, Assignment, Options
 from models.optimise.award import orders
 from models.optimise.fleet import Fleet, fleet_of
 from models.optimise.fleet_solve import EXACT_GAP, budget_for, is_scarce, solve
@@ -105,7 +106,8 @@ def _windows(first: Assignment, table: PricedTable, prices: Prices, seed: int) -
         budget = replace(budget, tighten_rounds=0, exact_work=0)
     result = solve(fleet, table.room_kw, seed, budget, prices)
     plan = _mapped(first, fleet, result.choice)
-    bound = max(prices.bound_gbp, result.bound_gbp) if by_cost else prices.bound_gbp
+    proven = result.bound_gbp - _too_high(options) if by_cost else prices.bound_gbp
+    bound = max(prices.bound_gbp, proven)
     return Best(plan, bound, result.method, result.is_heuristic)
 
 
@@ -116,10 +118,14 @@ def _ranks_are_objectives(mine: JobOptions) -> bool:
     )
 
 
-def _below(mine: JobOptions) -> float:
-    """Return how far the ranks of open options lie below their objectives at most. [GBP]"""
-    here = open_mask(mine)
-    return float((mine.objective_gbp[here] - mine.rank_gbp[here]).max(initial=0.0))
+def _too_high(options: Sequence[Options]) -> float:
+    """Return by how much a bound on ranks may lie above one on objectives. [GBP]"""
+    over = 0.0
+    for mine in options:
+        if isinstance(mine, JobOptions):
+            here = open_mask(mine)
+            over += float((mine.rank_gbp[here] - mine.objective_gbp[here]).max(initial=0.0))
+    return over
 
 
 def _few(
@@ -141,9 +147,8 @@ def _few(
     if answer.choice is not None and smaller.overload_kw(answer.choice, room_kw) <= TOLERANCE_KW:
         plan = min(plan, _mapped(first, smaller, answer.choice), key=lambda each: each.score)
     if by_cost:
-        # The programme minimises ranks, which lie below the objective by a trifle where a job prefers its arrival.
-        slack = sum(_below(mine) for mine in first.options if isinstance(mine, JobOptions))
-        bound = max(bound, min(answer.bound_gbp - slack, plan.objective_gbp))
+        proven = answer.bound_gbp - _too_high(first.options)
+        bound = max(bound, min(proven, plan.objective_gbp))
     return Best(plan, bound, PlanMethod.EXACT, answer.is_cut_short)
 
 

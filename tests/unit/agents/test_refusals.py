@@ -7,7 +7,9 @@ from datetime import timedelta
 from typing import Any
 
 import numpy as np
+import pytest
 
+from agents.refusals import NOT_TRIED
 from agents.scheduler import negotiate
 from agents.view import Held
 from models.domain.job import Flexibility, Job
@@ -227,3 +229,15 @@ def test_data_that_arrive_too_late_refuse_a_job_and_a_later_deadline_helps() -> 
     assert told.rule == "transfer"
     assert told.detail == "its 900 GB of data would reach cluster-b too late to finish by Sat 14:30"
     assert ("latest_finish", "2026-11-21T15:00:00Z") in offered(told)
+
+
+def test_beyond_its_effort_a_plan_looks_for_changes_for_the_weightiest_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("agents.refusals.MOST_EFFORT", 1)
+    cap: dict[str, Any] = {"minutes": 30, "carbon_cap_g_per_kwh": 90.0, "latest_finish": at_slot(3)}
+    jobs = [a_job("light", power_kw=1.0, **cap), a_job("heavy", power_kw=5.0, **cap)]
+    told = refusals(jobs, [0.1] * 3, [120.0, 100.5, 110.0])
+    assert offered(told["heavy"]) == [("carbon_cap_g_per_kwh", 100.5)]
+    assert (offered(told["light"]), told["light"].tried) == ([], ())
+    assert told["light"].detail == told["heavy"].detail + NOT_TRIED
