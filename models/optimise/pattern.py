@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -61,14 +62,14 @@ class Lane:
         """Return how many half-hours the lane has."""
         return int(self.price_gbp_per_kwh.size)
 
-    @property
+    @cached_property
     def has_unknown(self) -> bool:
         """Return whether the price or the carbon of some half-hour is not known."""
         return bool(
             np.isnan(self.price_gbp_per_kwh).any() or np.isnan(self.carbon_kg_per_kwh).any()
         )
 
-    @property
+    @cached_property
     def worth_gbp_per_kwh(self) -> FloatArray:
         """Return price + κ·carbon + charge of each half-hour, unknown parts as 0. [GBP/kWh at the meter]"""
         answer: FloatArray = np.nan_to_num(
@@ -229,6 +230,9 @@ def segments(pattern: Pattern, horizon: Horizon) -> tuple[Segment, ...]:
 
 def known_first(lanes: Sequence[Lane]) -> Iterator[list[Lane]]:
     """Yield the lanes with only their known half-hours open, then with all; once where all are known."""
+    if not any(lane.has_unknown for lane in lanes):
+        yield list(lanes)
+        return
     known = [
         ~(np.isnan(lane.price_gbp_per_kwh) | np.isnan(lane.carbon_kg_per_kwh)) for lane in lanes
     ]
@@ -241,5 +245,4 @@ def known_first(lanes: Sequence[Lane]) -> Iterator[list[Lane]]:
         )
         for lane, is_known in zip(lanes, known, strict=True)
     ]
-    if not all(is_known.all() for is_known in known):
-        yield list(lanes)
+    yield list(lanes)
