@@ -15,22 +15,20 @@ from typing import Any
 from uuid import UUID
 
 from agents import job_agent
-from agents.faults import JobFault, PolicyVeto
-from agents.scheduler import negotiate
-from agents.view import Outcome, Situation
+from agents.view import Outcome
 from models.domain.access import Caller
 from models.domain.decision import EventType
 from models.domain.errors import AuditBroken, Forbidden, HalfhourError, StalePlan
-from models.domain.job import JobStatus
 from models.domain.plan import NegotiationSummary
 from models.domain.ports import Page, UnitOfWork
 from services import plan_changes, records, snapshot
 from services.changes import Change, changes_of
 from services.context import Context
+from services.negotiating import known_faults, negotiated
 from services.negotiation_log import begin, finished, mark_failed
 from services.plan_turn import turn
 from services.signals import RefreshReport
-from services.situation import INTERNAL, Facts, has_only_grown, lacks_answer, load, situation
+from services.situation import Facts, has_only_grown, lacks_answer, load
 from services.types import NegotiationView, PlanRun
 
 log = logging.getLogger(__name__)
@@ -40,9 +38,6 @@ ATTEMPTS = 6
 
 STRICT_ATTEMPTS = 1
 """After so many attempts a plan is also taken if jobs were merely added meanwhile; they come with the next plan."""
-
-MOST_FAULTS = 20
-"""Most jobs that are left out of one plan because our own code fails on them; beyond that the planner itself is at fault."""
 
 ASKED_FOR = frozenset({"schedule", "schedule_all"})
 """Triggers by which somebody wants every job tried again."""
@@ -154,7 +149,8 @@ def _plan_until_fresh(
     for attempt in range(ATTEMPTS):
         facts = load(context)
         now = context.clock.now()
-        facing, outcome = _negotiated(context, facts, negotiation_id, trigger, now)
+        faulty = () if trigger in ASKED_FOR else known_faults(facts)
+        facing, outcome = negotiated(context, facts, negotiation_id, now, faulty)
         made = _Made(facts, outcome, facing.signals, trigger, started, attempt < STRICT_ATTEMPTS)
         try:
             return _commit(context, made, token)
@@ -163,44 +159,6 @@ def _plan_until_fresh(
                 raise
             log.info("plan %s was overtaken; planning again", negotiation_id)
     raise AssertionError("unreachable")
-
-
-def _negotiated(
-    context: Context, facts: Facts, negotiation_id: UUID, trigger: str, now: datetime
-) -> tuple[Situation, Outcome]:
-    """Negotiate, and again without each job that our own code fails on; the other jobs must not wait for its cure.
-
-    Raises:
-        JobFault, PolicyVeto: If no single job is to blame, or too many are.
-    """
-    faulty = set() if trigger in ASKED_FOR else _known_faults(facts)
-    while True:
-        facing = situation(context, facts, negotiation_id, now, faulty)
-        try:
-            return facing, negotiate(facing)
-        except (JobFault, PolicyVeto) as error:
-            planned = {job.job_id for job in facing.jobs}
-            if error.job_id not in planned or len(faulty) >= MOST_FAULTS:
-                raise
-            log.exception(
-                "negotiation %s: our own code fails on job %s; planning without it",
-                negotiation_id,
-                error.job_id,
-            )
-            faulty.add(error.job_id)
-
-
-def _known_faults(facts: Facts) -> set[str]:
-    """Return jobs that were left out for a fault and not changed since; trying them again would fail again."""
-    return {
-        job.job_id
-        for job in facts.jobs
-        if job.status is JobStatus.REFUSED
-        and (plan := facts.plans.get(job.job_id)) is not None
-        and plan.refusal is not None
-        and plan.refusal.rule == INTERNAL
-        and (job.updated_at is None or job.updated_at < plan.decided_at)
-    }
 
 
 @dataclass(frozen=True)

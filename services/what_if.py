@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from agents.scheduler import negotiate
 from agents.view import Outcome, Situation
 from models.domain.access import Caller
 from models.domain.asset import Asset
@@ -25,7 +24,8 @@ from models.domain.signal import FloatArray, RegionSignals
 from services import valuation
 from services.context import Context
 from services.memo import Memo, state_of
-from services.situation import Facts, load, situation
+from services.negotiating import known_faults, negotiated
+from services.situation import Facts, load
 from services.trade_off import (
     COST_ONLY_GBP_PER_TONNE,
     DEFAULT_GBP_PER_TONNE,
@@ -274,8 +274,7 @@ def _negotiated(context: Context, price: float, now: datetime) -> _Trial:
     began = time.perf_counter()
     facts = load(context)
     wished = replace(context, policy=replace(context.policy, kappa_gbp_per_kg=price / 1000.0))
-    facing = situation(wished, facts, context.new_id(), now)
-    outcome = negotiate(facing)
+    facing, outcome = negotiated(wished, facts, context.new_id(), now, known_faults(facts))
     held = {work.job_id for work in facing.held}
     return _Trial(
         asked_at=now,

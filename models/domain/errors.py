@@ -106,6 +106,10 @@ class SourceMalformed(SourceUnavailable):
     """The source answered 200 with a body that is empty, absurd or of another shape."""
 
 
+class PlanningFailed(HalfhourError):
+    """No plan could be made through a fault of our own that no single job explains; the cause is chained."""
+
+
 class ExecutorFailed(HalfhourError):
     """A cluster did not accept or run what it was given."""
 

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from agents.scheduler import negotiate
 from agents.view import Outcome, Situation
-from services import plan_turn, planning, submit
+from services import negotiating, plan_turn, planning, submit
 from services.types import JobDraft
 from storage.database import Database, open_database
 from tests.support.fleet import NOON
@@ -47,7 +47,7 @@ def main(url: str, folder: str, name: str, count: int, pause: float) -> None:
         time.sleep(pause)
         return outcome
 
-    planning.negotiate = slowly  # type: ignore[attr-defined]
+    negotiating.negotiate = slowly  # type: ignore[attr-defined]
     database = open_database(url)
     world = joined_world(database, Path(folder), name)
     for n in range(count):

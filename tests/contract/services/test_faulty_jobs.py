@@ -11,9 +11,10 @@ import pytest
 
 from agents import job_agent
 from agents.faults import JobFault, PolicyVeto
+from models.domain.errors import PlanningFailed
 from models.domain.job import Job, JobStatus
 from models.domain.plan import NegotiationStatus
-from services import amend, health, planning
+from services import amend, health, negotiating, planning, what_if
 from services.signals import RefreshReport
 from tests.support.world import OPERATOR, World, submitted, with_cluster
 
@@ -47,7 +48,7 @@ def test_the_others_are_planned_and_the_job_is_refused_with_what_to_do(
     good, bad = (submitted(world, is_planned=False) for _ in range(2))
     waits = submitted(world, is_planned=False, depends_on=(bad,))
     poisoned(bad)
-    with caplog.at_level(logging.ERROR, "services.planning"):
+    with caplog.at_level(logging.ERROR, "services.negotiating"):
         run = planning.schedule_all(world.context, OPERATOR)
     assert (run.finished, run.scheduled, run.refused) == (True, 1, 2)
     assert world.view(good).job.status is JobStatus.SCHEDULED
@@ -96,14 +97,14 @@ def test_a_veto_that_names_a_job_leaves_only_that_job_out(
 ) -> None:
     with_cluster(world)
     good, bad = (submitted(world, is_planned=False) for _ in range(2))
-    real = planning.negotiate
+    real = negotiating.negotiate
 
     def vetoed(situation: Any) -> Any:
         if any(job.job_id == bad for job in situation.jobs):
             raise PolicyVeto("deadline: would end late", bad)
         return real(situation)
 
-    monkeypatch.setattr(planning, "negotiate", vetoed)
+    monkeypatch.setattr(negotiating, "negotiate", vetoed)
     assert planning.schedule_all(world.context, OPERATOR).scheduled == 1
     assert world.view(good).job.status is JobStatus.SCHEDULED
     assert world.view(bad).job.status is JobStatus.REFUSED
@@ -113,11 +114,51 @@ def test_where_very_many_jobs_fail_the_planner_itself_is_at_fault_and_nothing_is
     world: World, poisoned: Callable[..., list[str]]
 ) -> None:
     with_cluster(world)
-    jobs = [submitted(world, is_planned=False) for _ in range(planning.MOST_FAULTS + 1)]
+    jobs = [submitted(world, is_planned=False) for _ in range(negotiating.MOST_FAULTS + 1)]
     tries = poisoned(*jobs)
-    with pytest.raises(JobFault):
+    with pytest.raises(PlanningFailed):
         planning.schedule_all(world.context, OPERATOR)
-    assert len(tries) == planning.MOST_FAULTS + 1
+    assert len(tries) == negotiating.MOST_FAULTS + 1
     (summary,) = planning.page(world.context, OPERATOR).items
     assert summary.status is NegotiationStatus.FAILED
     assert all(world.view(job_id).plan is None for job_id in jobs)
+
+
+def test_a_what_if_leaves_the_job_out_and_names_it(
+    world: World, poisoned: Callable[..., list[str]]
+) -> None:
+    with_cluster(world)
+    good, bad = (submitted(world, is_planned=False) for _ in range(2))
+    tries = poisoned(bad)
+    found = what_if.what_if(world.context, OPERATOR, 245.0)
+    rows = {row.job_id: row for row in found.jobs}
+    assert rows[good].status == "scheduled"
+    assert rows[bad].status == "refused"
+    refusal = rows[bad].refusal
+    assert refusal is not None
+    assert refusal.rule == "internal"
+    assert found.totals.jobs == 1
+    points = what_if.trade_off(world.context, OPERATOR, 245.0).points
+    assert [point.totals.jobs for point in points] == [1] * len(points)
+    # Once a plan has left the job out, it is not tried again for an answer that commits nothing.
+    world.clock.instant += timedelta(minutes=1)
+    planning.schedule_all(world.context, OPERATOR)
+    tries.clear()
+    what_if.what_if(world.context, OPERATOR, 500.0)
+    assert tries == []
+
+
+def test_a_fault_of_no_single_job_is_one_sentence_and_what_was_accepted_stands(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_cluster(world)
+    job_id = submitted(world, is_planned=False)
+
+    def broken(_situation: Any) -> Any:
+        raise RuntimeError("2e-05 kW beyond the room")
+
+    monkeypatch.setattr(negotiating, "negotiate", broken)
+    with pytest.raises(PlanningFailed, match="a fault of the planner's own"):
+        what_if.what_if(world.context, OPERATOR, 245.0)
+    assert planning.replan_after(world.context, trigger="submit") is None
+    assert world.view(job_id).job.status is JobStatus.PENDING
