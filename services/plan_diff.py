@@ -23,6 +23,7 @@ from models.domain.change import (
 )
 from models.domain.job import Job, JobStatus
 from models.domain.regions import REGIONS
+from models.domain.signal import FloatArray
 from models.domain.time import SLOT
 from services.move_cause import Move, cause_of, values_of
 from services.plan_sides import Entry, Side, Tape
@@ -254,17 +255,16 @@ def _shift(region: str, old: Tape, after: Side) -> SignalShift | None:
     start = old.start + skip * SLOT
     was = old.over(start, slots - skip)
     now = after.tapes[region].over(start, slots - skip)
-    numbers: list[float | int | None] = []
-    for then, present in zip(was, now, strict=True):
-        change = (present - then)[~np.isnan(present - then)]
-        change = np.round(change, 6)
-        known = int(change.size)
-        numbers += [
-            known,
-            float(change.mean()) if known else None,
-            float(change[np.argmax(np.abs(change))]) if known else None,
-        ]
-    return SignalShift(region, *numbers)  # type: ignore[arg-type]
+    (carbon, price) = (_change_of(then, present) for then, present in zip(was, now, strict=True))
+    return SignalShift(region, *carbon, *price)
+
+
+def _change_of(then: FloatArray, now: FloatArray) -> tuple[int, float | None, float | None]:
+    """Return how many half-hours both plans knew, and the mean and the largest change over them."""
+    change = np.round((now - then)[~np.isnan(now - then)], 6)
+    if not change.size:
+        return 0, None, None
+    return int(change.size), float(change.mean()), float(change[np.argmax(np.abs(change))])
 
 
 def _why(cause: str, shifts: tuple[SignalShift, ...]) -> str:
@@ -284,7 +284,7 @@ def _why(cause: str, shifts: tuple[SignalShift, ...]) -> str:
         )
         parts.append(
             f"carbon in {REGIONS[top.region].name} is {significant(abs(mean))} g/kWh "
-            f"{'lower' if mean < 0 else 'higher'} on average, at most {significant(abs(most))}"
+            f"{'lower' if mean < 0 else 'higher'} on average, the largest change is {_signed(most)}"
         )
     if price:
         top = max(price, key=lambda s: abs(s.price_mean_change_gbp_per_kwh or 0.0))
@@ -294,6 +294,11 @@ def _why(cause: str, shifts: tuple[SignalShift, ...]) -> str:
         )
         parts.append(
             f"prices in {REGIONS[top.region].name} are {significant(abs(mean) * 100)} p/kWh "
-            f"{'lower' if mean < 0 else 'higher'} on average, at most {significant(abs(most) * 100)}"
+            f"{'lower' if mean < 0 else 'higher'} on average, the largest change is {_signed(most * 100)}"
         )
     return "; ".join(parts)
+
+
+def _signed(value: float) -> str:
+    """Return a change with its sign."""
+    return f"{'−' if value < 0 else '+'}{significant(abs(value))}"

@@ -202,8 +202,16 @@ def test_the_strongest_change_of_the_signals_is_said() -> None:
     cause = diff(a_view({}), after).comparison.cause
     # Half of the half-hours are 12 g/kWh higher: 6 on average; one of 16 is 20 p/kWh higher: 1.25 on average.
     assert cause == (
-        "new work; carbon in London is 6 g/kWh higher on average, at most 12; prices in London are 1.25 p/kWh "
-        "higher on average, at most 20"
+        "new work; carbon in London is 6 g/kWh higher on average, the largest change is +12; prices in London are "
+        "1.25 p/kWh higher on average, the largest change is +20"
+    )
+
+
+def test_the_largest_change_keeps_its_sign_where_it_goes_against_the_mean() -> None:
+    # 15 half-hours 5 g lower and one 40 g higher: (15 · −5 + 40) / 16 = −2.1875 on average.
+    cause = diff(a_view({}), a_view({}, [95.0] * 15 + [140.0])).comparison.cause
+    assert cause == (
+        "new work; carbon in London is 2.19 g/kWh lower on average, the largest change is +40"
     )
 
 
