@@ -184,8 +184,8 @@ def _held_options(
         if present is None or row is None:
             continue
         if isinstance(mine, PatternOptions):
-            if mine.can_keep_held:
-                found[k] = mine.add(mine.held)  # type: ignore[arg-type]
+            if mine.held is not None and mine.can_keep_held:
+                found[k] = mine.add(mine.held)
             continue
         pick = mine.find(row, present.start)
         if pick is not None:

@@ -127,7 +127,8 @@ def _cheapest_on(
     free = _free_runs(job, lanes, begun)
     best: Pattern | None = None
     is_proven = True
-    order = sorted(range(len(lanes)), key=lambda n: (free[n].priced_gbp if free[n] else np.inf, n))  # type: ignore[union-attr]
+    alone_gbp = [np.inf if run is None else run.priced_gbp for run in free]
+    order = sorted(range(len(lanes)), key=lambda n: (alone_gbp[n], n))
     for n in order:
         run = free[n]
         if run is None or (best is not None and run.priced_gbp >= best.priced_gbp):

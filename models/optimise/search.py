@@ -190,11 +190,8 @@ def _linked(plan: Assignment, middle: int) -> list[int]:
     seen = {middle}
     wave = [middle]
     while wave and len(found) < MOST_LINKED:
-        wave = [
-            other
-            for k in wave
-            for other in (*plan.links.before[k], *plan.links.after[k])
-            if other not in seen and not seen.add(other)  # type: ignore[func-returns-value]
-        ]
+        near = (other for k in wave for other in (*plan.links.before[k], *plan.links.after[k]))
+        wave = [other for other in dict.fromkeys(near) if other not in seen]
+        seen.update(wave)
         found += wave
     return found[: 2 * MOST_LINKED]
