@@ -8,7 +8,6 @@ plan beside it is valued on the same signals, so that differences come from the 
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -43,8 +42,9 @@ SPARE_GBP_PER_TONNE = (1_000.0, 5_000.0)
 POINTS = 5
 """Points of the curve, the current value among them."""
 
-BUDGET_SECONDS = 8.0
-"""Further points are begun only while they are expected to end within this time. [s]"""
+MOST_JOB_ROUNDS = 10_000
+"""Further points are planned where no plan so far took more jobs times price rounds than this: counted work and no
+clock, so that every machine gives the same answer."""
 
 WAIT_SECONDS = 20.0
 """How long a what-if waits for another one of this process. [s]"""
@@ -75,13 +75,10 @@ class JobDifference:
 
     @property
     def is_changed(self) -> bool:
-        """Return whether it would run at another time or place, or be answered otherwise."""
+        """Return whether it would run at another time, place or power, or be answered otherwise."""
         if self.current is None or self.planned is None:
             return self.current is not self.planned
-        return (self.current.start, self.current.asset_id) != (
-            self.planned.start,
-            self.planned.asset_id,
-        )
+        return not self.current.runs_like(self.planned)
 
     @property
     def later_by(self) -> timedelta | None:
@@ -135,7 +132,8 @@ class _Trial:
     frozen_owners: tuple[str, ...]
     """Owner of each job whose award no longer moves."""
     certificate: Certificate
-    seconds: float
+    job_rounds: int
+    """Jobs planned times price rounds: the work it took."""
 
 
 _trials: Memo[_Trial] = Memo(entries=12)
@@ -184,23 +182,22 @@ def what_if(context: Context, caller: Caller, carbon_price_gbp_per_tonne: float)
 def trade_off(context: Context, caller: Caller, carbon_price_gbp_per_tonne: float) -> TradeOff:
     """Return carbon against cost at five values of carbon, the current and the asked one among them.
 
-    The asked and the current value are always planned. Others are left out, and named, once planning them is expected
-    to take longer than `BUDGET_SECONDS` in all.
+    The asked and the current value are always planned. Others are left out, and named, where a plan takes more work
+    than `MOST_JOB_ROUNDS`.
     """
     _check(carbon_price_gbp_per_tonne)
     context.signals.ensure_fresh()
     current = context.policy.carbon_price_gbp_per_tonne
-    began = time.monotonic()
-    slowest = 0.0
+    most = 0
     found: list[Point] = []
     left_out: list[float] = []
     for price in _values(current, carbon_price_gbp_per_tonne):
         is_needed = _same(price, current) or _same(price, carbon_price_gbp_per_tonne)
-        if not is_needed and time.monotonic() - began + slowest > BUDGET_SECONDS:
+        if not is_needed and most > MOST_JOB_ROUNDS:
             left_out.append(price)
             continue
         trial = _trial(context, price)
-        slowest = max(slowest, trial.seconds)
+        most = max(most, trial.job_rounds)
         found.append(
             Point(
                 price,
@@ -227,7 +224,7 @@ def _values(current: float, asked: float) -> list[float]:
             values.append(price)
     if not any(_same(asked, other) for other in values):
         values.insert(0, asked)
-    return values
+    return sorted(values, key=lambda price: not (_same(price, asked) or _same(price, current)))
 
 
 def _same(a: float, b: float) -> bool:
@@ -271,7 +268,6 @@ def _trial(context: Context, price: float) -> _Trial:
 
 
 def _negotiated(context: Context, price: float, now: datetime) -> _Trial:
-    began = time.perf_counter()
     facts = load(context)
     wished = replace(context, policy=replace(context.policy, kappa_gbp_per_kg=price / 1000.0))
     facing, outcome = negotiated(wished, facts, context.new_id(), now, known_faults(facts))
@@ -282,7 +278,7 @@ def _negotiated(context: Context, price: float, now: datetime) -> _Trial:
         rows=_rows(facing, outcome, facts),
         frozen_owners=tuple(job.owner for job in facts.jobs if job.job_id in held),
         certificate=outcome.certificate,
-        seconds=time.perf_counter() - began,
+        job_rounds=len(facing.jobs) * outcome.certificate.rounds,
     )
 
 

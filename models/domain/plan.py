@@ -20,6 +20,10 @@ class Segment:
     power_kw: float
 
 
+NEAR_KW = 1e-6
+"""Powers this close are the same. [kW]"""
+
+
 @dataclass(frozen=True, slots=True)
 class Placement:
     """Where and when a job runs, and what that costs by the signals of its plan.
@@ -52,6 +56,18 @@ class Placement:
     """Part of `cost_gbp`: that energy at the run's mean price. [GBP]"""
     transfer_carbon_kg: float | None = 0.0
     """Part of `carbon_kg`: that energy at the run's mean carbon. [kg]"""
+
+    def runs_like(self, other: Placement) -> bool:
+        """Return whether another placement is the same run: cluster, stretches and power."""
+        return (
+            self.asset_id == other.asset_id
+            and len(self.segments) == len(other.segments)
+            and all(
+                (mine.start, mine.end) == (theirs.start, theirs.end)
+                and abs(mine.power_kw - theirs.power_kw) <= NEAR_KW
+                for mine, theirs in zip(self.segments, other.segments, strict=True)
+            )
+        )
 
 
 @dataclass(frozen=True, slots=True)

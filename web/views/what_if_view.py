@@ -244,7 +244,7 @@ def _change(row: JobDifference, now: datetime) -> ChangeRow:
     shift = ""
     if moved is not None:
         late = moved.total_seconds() > 0
-        shift = f"{length(abs(moved))} {'later' if late else 'earlier'}" if moved else "same time"
+        shift = f"{length(abs(moved))} {'later' if late else 'earlier'}" if moved else "same start"
     return ChangeRow(
         job_id=row.job_id,
         name=row.job_name,

@@ -10,6 +10,7 @@ import pytest
 
 from agents.certificate import FALSE_BOUND
 from models.domain.errors import InvalidRequest
+from models.domain.job import Flexibility
 from services import planning, what_if
 from services.memo import Memo
 from tests.support.fleet import NOON
@@ -149,14 +150,41 @@ def test_an_asked_value_beside_the_standard_ones_is_a_sixth_point(torn: World) -
     assert len(found.points) == 6
 
 
-def test_when_time_is_short_only_the_asked_and_the_current_value_are_planned(
+def test_where_a_plan_takes_much_work_only_the_asked_and_the_current_value_are_planned(
     torn: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     submitted(torn)
-    monkeypatch.setattr(what_if, "BUDGET_SECONDS", 0.0)
+    # One job and at least one round are more than none.
+    monkeypatch.setattr(what_if, "MOST_JOB_ROUNDS", 0)
     found = what_if.trade_off(torn.context, OPERATOR, 245.0)
     assert [round(p.carbon_price_gbp_per_tonne) for p in found.points] == [245, 2667]
     assert found.left_out_gbp_per_tonne == (0.0, 1000.0, 10_000.0)
+
+
+def test_a_run_that_starts_then_too_but_in_other_chunks_is_changed(
+    make_world: Callable[..., World],
+) -> None:
+    # The first chunk at 12:30 is free and clean; the second is clean at 13:30 and cheap at 14:00.
+    world = make_world(
+        carbon=lambda _slug, at: {0.5: 0.0, 1.5: 50.0}.get((at - NOON) / hours(1), 300.0),
+        price=lambda _slug, at: {0.5: 0.0, 2.0: 0.05}.get((at - NOON) / hours(1), 0.3),
+    )
+    with_cluster(world)
+    submitted(
+        world,
+        duration=hours(1),
+        flexibility=Flexibility.INTERRUPTIBLE,
+        checkpoint_minutes=0.0,
+        earliest_start=NOON + hours(0.5),
+        latest_finish=NOON + hours(3),
+        min_saving_percent=0.0,
+    )
+    (row,) = what_if.what_if(world.context, OPERATOR, 0.0).jobs
+    assert row.current is not None
+    assert row.planned is not None
+    assert [part.start for part in row.current.segments] == [NOON + hours(0.5), NOON + hours(1.5)]
+    assert [part.start for part in row.planned.segments] == [NOON + hours(0.5), NOON + hours(2)]
+    assert row.is_changed
 
 
 def test_the_same_question_is_answered_from_memory_until_something_changes(
