@@ -12,6 +12,7 @@ from models.domain.job import Flexibility, Job
 from models.domain.plan import Refusal, Relaxation
 from models.domain.time import Horizon, format_utc
 from models.optimise.award import UNSERVED, Assignment
+from models.optimise.limits import binding
 from models.optimise.options import Closed, JobOptions, Weights
 from models.optimise.pattern_options import PatternOptions
 from models.optimise.relaxation import Relaxed, longest_room_hours, relaxations
@@ -168,7 +169,9 @@ def _unable(mine: JobOptions, table: PricedTable) -> tuple[str, str]:
         return "power", f"it needs {peak:g} kW and its clusters offer {most:g} kW"
     span = slice(mine.first_start, mine.last_start + mine.slots)
     least = min(float(table.limit_kw[row, span].min()) for row in mine.candidate_rows)
-    reasons = sorted({one.reason for asset in assets for one in asset.power_limits if one.reason})
+    slots = np.arange(span.start, span.stop, dtype=np.int64)
+    limits = (one for asset in assets for one in binding(asset, table.horizon, slots, peak))
+    reasons = sorted({one.reason for one in limits if one.reason})
     why = f" ({', '.join(reasons)})" if reasons else ""
     return (
         "power",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -12,7 +13,7 @@ from agents.wording import significant, when
 from models.domain.job import Flexibility, Job
 from models.optimise.assignment import Assignment
 from models.optimise.levels import levels_of, work_of
-from models.optimise.pattern import Pattern
+from models.optimise.pattern import FINISH_TOLERANCE, Pattern
 from models.optimise.pattern_options import PatternOptions
 from models.optimise.table import TOLERANCE_KW, FloatArray, PricedTable
 from models.optimise.terms import NONE_FITS
@@ -72,8 +73,7 @@ def _too_late(mine: PatternOptions, table: PricedTable) -> str:
 def _too_weak(mine: PatternOptions, table: PricedTable) -> str:
     """Say what its clusters offer without the other jobs of this plan."""
     job = mine.job
-    stop = max(int(mine.end), mine.first_start)
-    span = slice(mine.first_start, stop)
+    span = _window(mine, mine.first_start)
     most = max(float(table.room_kw[row, span].max(initial=0.0)) for row in mine.candidate_rows)
     names = ", ".join(table.assets[row].asset_id for row in mine.candidate_rows)
     if job.flexibility is Flexibility.ELASTIC:
@@ -88,25 +88,34 @@ def _too_weak(mine: PatternOptions, table: PricedTable) -> str:
 
 
 def _capped(mine: PatternOptions, table: PricedTable) -> tuple[str, str]:
-    """Return which cap leaves no run, with the nearest value that a run at its cheapest or cleanest reaches."""
+    """Return the cap under which no run was found; with mean caps one may be missed, see `flexible.cheapest`."""
     job = mine.job
     cap_g, cap_gbp = job.carbon_cap_g_per_kwh, job.max_price_gbp_per_kwh
     without_g = _run(mine, table.room_kw, {"carbon_cap_g_per_kwh": None}) is not None
     without_gbp = _run(mine, table.room_kw, {"max_price_gbp_per_kwh": None}) is not None
     if cap_g is not None and without_g and not without_gbp:
-        return "carbon_cap", f"no run of it averages {cap_g:g} g/kWh or less, which is its cap"
+        return (
+            "carbon_cap",
+            f"no run of it was found that averages {cap_g:g} g/kWh or less, which is its cap",
+        )
     if cap_gbp is not None and without_gbp and not without_g:
-        return "max_price", f"no run of it averages £{cap_gbp:g}/kWh or less, which is its cap"
+        return (
+            "max_price",
+            f"no run of it was found that averages £{cap_gbp:g}/kWh or less, which is its cap",
+        )
     if cap_g is not None and cap_gbp is None:
-        return "carbon_cap", f"no run of it averages {cap_g:g} g/kWh or less, which is its cap"
+        return (
+            "carbon_cap",
+            f"no run of it was found that averages {cap_g:g} g/kWh or less, which is its cap",
+        )
     both = f"the carbon cap of {cap_g or 0:g} g/kWh and the price cap of £{cap_gbp or 0:g}/kWh"
-    return "max_price", f"no run of it keeps both {both}"
+    return "max_price", f"no run of it was found that keeps both {both}"
 
 
 def _no_room(plan: Assignment, mine: PatternOptions, earliest: int, table: PricedTable) -> str:
     """Say how many half-hours of its window are left for it, and how many it needs."""
     job = mine.job
-    span = slice(max(mine.first_start, earliest), int(mine.end))
+    span = _window(mine, max(mine.first_start, earliest))
     least = _least_power_kw(job)
     free = max(
         int((plan.room_kw[row, span] >= least - TOLERANCE_KW).sum()) for row in mine.candidate_rows
@@ -121,6 +130,11 @@ def _no_room(plan: Assignment, mine: PatternOptions, earliest: int, table: Price
         f"it needs {job.power_kw:g} kW in {job.slots} half-hours or more, in chunks of at least "
         f"{job.min_run_slots}, and {names} has that free in {free} half-hours of its window"
     )
+
+
+def _window(mine: PatternOptions, first: int) -> slice:
+    """Return the half-hours from one on to the deadline, the one that it ends inside included."""
+    return slice(first, max(first, math.ceil(mine.end - FINISH_TOLERANCE)))
 
 
 def _least_power_kw(job: Job) -> float:

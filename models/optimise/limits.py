@@ -14,6 +14,9 @@ from models.domain.time import LONDON, SLOT, SLOT_MINUTES, Horizon
 
 BoolArray = NDArray[np.bool_]
 
+TOLERANCE_KW = 1e-6
+"""Slack in a comparison of powers, for rounding. [kW]"""
+
 
 def limited_room_kw(asset: Asset, horizon: Horizon) -> FloatArray:
     """Return the IT power left for jobs in each half-hour, shape (slots,). [kW]
@@ -46,6 +49,23 @@ def covered(one: PowerLimit, horizon: Horizon) -> BoolArray:
     else:
         daily = (named[weekday] & after) | (named[(weekday - 1) % len(WEEK)] & before)
     return touched & daily
+
+
+def binding(asset: Asset, horizon: Horizon, slots: IntArray, needed_kw: float) -> list[PowerLimit]:
+    """Return the limits of an asset that leave less than some power to jobs in one of some half-hours, as registered.
+
+    Args:
+        asset: The asset.
+        horizon: What `slots` count in.
+        slots: Half-hours, shape (n,).
+        needed_kw: What a run needs. [kW]
+    """
+    return [
+        one
+        for one in asset.power_limits
+        if one.max_power_kw - asset.base_load_kw < needed_kw - TOLERANCE_KW
+        and bool(covered(one, horizon)[slots].any())
+    ]
 
 
 @lru_cache(maxsize=4)

@@ -12,16 +12,25 @@ from numpy.typing import NDArray
 from models.domain.asset import Asset
 from models.domain.signal import RegionSignals
 from models.domain.time import Horizon
-from models.optimise.limits import limited_room_kw
+from models.optimise.limits import TOLERANCE_KW, limited_room_kw
+
+__all__ = [
+    "GRAMS_PER_KG",
+    "TOLERANCE_KW",
+    "BoolArray",
+    "FloatArray",
+    "IntArray",
+    "PricedTable",
+    "fits",
+    "price_table",
+    "window_sums",
+]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 GRAMS_PER_KG = 1000.0
-
-TOLERANCE_KW = 1e-6
-"""Slack in a comparison of powers, for rounding. [kW]"""
 
 
 @dataclass(frozen=True)

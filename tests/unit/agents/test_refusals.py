@@ -212,6 +212,52 @@ def test_limits_of_power_that_close_every_window_are_named_with_their_reason() -
     assert ("estimated_power_kw", 5.0) in offered(told)
 
 
+def test_a_limit_that_is_over_or_leaves_enough_is_not_named() -> None:
+    limits = (
+        PowerLimit(5.0, at_slot(-9), at_slot(-1), reason="rewiring last week"),
+        PowerLimit(60.0, at_slot(0), at_slot(3), reason="contracted peak"),
+        PowerLimit(5.0, at_slot(1), at_slot(3), reason="maintenance"),
+        PowerLimit(0.0, at_slot(6), at_slot(7), reason="after the deadline"),
+    )
+    job = a_job(minutes=60, latest_finish=at_slot(3))
+    told = refusal(job, [0.1] * 8, [100.0] * 8, [an_asset(power_limits=limits)])
+    assert "a limit of power (maintenance) leaves less" in told.detail
+
+
+def test_the_half_hour_that_a_deadline_ends_inside_counts_as_free() -> None:
+    # Chunks of an hour before 13:45, while 12:30 to 13:00 is taken: free are 12:00, 13:00 and the part of 13:30.
+    busy = a_job(
+        "busy", 30, power_kw=96.0, earliest_start=at_slot(1), flexibility=Flexibility.FIXED
+    )
+    late = a_job(
+        "late",
+        75,
+        latest_finish=at_slot(3.5),
+        flexibility=Flexibility.INTERRUPTIBLE,
+        min_run_slots=2,
+    )
+    told = refusals([busy, late], [0.1] * 8, [0.0] * 8)["late"]
+    assert told.rule == "power"
+    assert told.detail == (
+        "it needs 10 kW in 3 half-hours or more, in chunks of at least 2, and cluster-a has that free in 3 "
+        "half-hours of its window"
+    )
+
+
+def test_a_cap_under_which_no_run_was_found_is_not_said_to_have_none() -> None:
+    job = a_job(
+        minutes=60,
+        latest_finish=at_slot(4),
+        carbon_cap_g_per_kwh=90.0,
+        flexibility=Flexibility.INTERRUPTIBLE,
+    )
+    told = refusal(job, [0.1] * 4, [100.0] * 4)
+    assert (told.rule, told.detail) == (
+        "carbon_cap",
+        "no run of it was found that averages 90 g/kWh or less, which is its cap",
+    )
+
+
 def test_more_power_than_the_cluster_has_is_not_blamed_on_its_limits() -> None:
     limit = PowerLimit(5.0, at_slot(1), at_slot(3), reason="maintenance")
     told = refusal(a_job(power_kw=101.0), [0.1] * 8, [100.0] * 8, [an_asset(power_limits=(limit,))])
