@@ -31,6 +31,9 @@ from models.optimise.terms import Hold
 WRITTEN_OPTIONS = 5
 """How many of the best options are written out in an explanation."""
 
+CARBON_BUDGET = "carbon_budget"
+"""Rule of better windows that are free and yet not taken, because a day's carbon budget is short."""
+
 HIGHEST_FLIP_GBP_PER_TONNE = 10_000.0
 """Values of carbon above this are not looked at for a flip (κ is capped at 10 £/kg)."""
 
@@ -181,15 +184,21 @@ class Describer:
     ) -> tuple[Blocked, ...]:
         """Return the better windows that could not be taken, by the rule that closed them; job k is lifted."""
         mine = plan.options[k]
-        gain = mine.objective_of(pick) - mine.objective_gbp
-        better = (gain > 1e-6) & ~free & (mine.tier <= mine.tier_of(pick))
+        charge = mine.charge_gbp
+        # What is compared carries the charges of short carbon budgets; what is told leaves them out: nobody pays them.
+        compared = mine.objective_of(pick) - mine.objective_gbp
+        gain = compared + charge - mine.charge_of(pick)
+        better = (gain > 1e-6) & (mine.tier <= mine.tier_of(pick))
+        kept_off = free & (compared <= 1e-6)
+        better &= kept_off | (~free & (compared > 1e-6))
         if not better.any():
             return ()
         is_open = mine.closed == Closed.OPEN
         early = _out_of_order(plan, k)
         groups = {
-            "power": (is_open & ~early) | (mine.closed == Closed.POWER),
-            "predecessor": is_open & early,
+            CARBON_BUDGET: kept_off,
+            "power": (is_open & ~early & ~free) | (mine.closed == Closed.POWER),
+            "predecessor": is_open & early & ~free,
             Closed.CARBON_CAP.rule: mine.closed == Closed.CARBON_CAP,
             Closed.MAX_PRICE.rule: mine.closed == Closed.MAX_PRICE,
             Closed.TRANSFER.rule: mine.closed == Closed.TRANSFER,
@@ -218,7 +227,10 @@ class Describer:
     def _flip(
         self, mine: Options, pick: int, runner: int | None
     ) -> tuple[float | None, str | None]:
-        """Return the value of carbon at which the runner-up draws level, and on which side it wins."""
+        """Return the value of carbon at which the runner-up draws level, and on which side it wins.
+
+        The charges of short carbon budgets are taken as they are.
+        """
         if runner is None or mine.objective_of(runner) < mine.objective_of(pick) - 1e-9:
             return (
                 None,
@@ -233,8 +245,9 @@ class Describer:
 
 
 def _money(mine: Options, pick: int) -> float:
-    """Return cost, delay and churn of an option: its objective without carbon. [GBP]"""
-    return mine.cost_of(pick) + mine.delay_of(pick) + mine.churn_of(pick)
+    """Return cost, delay, churn and charge of an option: its objective without the value of carbon. [GBP]"""
+    unpriced = mine.delay_of(pick) + mine.churn_of(pick) + mine.charge_of(pick)
+    return mine.cost_of(pick) + unpriced
 
 
 def _look_elsewhere(plan: Assignment, k: int, mine: PatternOptions, pick: int) -> None:

@@ -49,7 +49,7 @@ class Placement:
     delay_gbp: float = 0.0
     """Price of waiting against the run on arrival. [GBP]"""
     objective_gbp: float | None = None
-    """cost + κ·carbon + delay (unknown parts left out); what options are ranked by. [GBP]"""
+    """cost + κ·carbon + delay, and the price of moving where it leaves an award (unknown parts left out). [GBP]"""
     transfer_kwh: float = 0.0
     """Energy of the network that moves the job's data to another region; not part of `energy_kwh`. [kWh]"""
     transfer_cost_gbp: float | None = 0.0
@@ -100,12 +100,12 @@ class Blocked:
     """Better windows that were not available, grouped by the rule that closed them."""
 
     rule: str
-    """`power | carbon_cap | max_price | region | release | predecessor`."""
+    """`power | carbon_cap | max_price | transfer | predecessor | carbon_budget`."""
     count: int
     best_start: datetime
     best_asset_id: str
     better_by_gbp: float
-    """How much lower the best of them would have been. [GBP]"""
+    """How much lower the objective of the best of them would have been; charges of carbon budgets are left out. [GBP]"""
     held_by: tuple[str, ...] = ()
     """Job ids that hold the power in the best blocked window (own jobs only)."""
 
@@ -121,7 +121,8 @@ class Explanation:
     """The best few feasible options, best first (the winner included)."""
     blocked: tuple[Blocked, ...]
     flip_carbon_gbp_per_tonne: float | None
-    """Value of carbon at which the runner-up draws level; None where no value in 0–10,000 £/t does."""
+    """Value of carbon at which the runner-up draws level, beside the charges of short carbon budgets; None where no
+    value in 0–10,000 £/t does."""
     flip_direction: str | None
     """`below` or `above`: on which side of that value the runner-up wins."""
     options_digest: str

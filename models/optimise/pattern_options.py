@@ -123,6 +123,11 @@ class PatternOptions:
         return np.array(self._objectives, dtype=np.float64)
 
     @property
+    def charge_gbp(self) -> FloatArray:
+        """Return the part of the objective that is charged for short carbon budgets. [GBP]"""
+        return np.array([run.charge_gbp for run in self.pool], dtype=np.float64)
+
+    @property
     def tier(self) -> IntArray:
         """Return how many signals are unknown somewhere in each run, 0 to 2."""
         return np.array([run.tier for run in self.pool], dtype=np.int64)

@@ -43,6 +43,7 @@ BLOCKED_WORDS: Mapping[str, str] = {
     "release": "they begin before the job may start",
     "predecessor": "the job it waits for is not finished then",
     "transfer": "its data cannot be there yet",
+    "carbon_budget": "the carbon budget of their day is short",
 }
 """Why better windows were not available, by rule."""
 

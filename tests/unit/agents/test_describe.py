@@ -215,6 +215,25 @@ def test_a_window_closed_by_the_order_of_jobs_is_called_predecessor() -> None:
     assert blocked(found["second"]) == {"predecessor": (2, 1.0)}
 
 
+def test_a_free_window_that_a_short_carbon_budget_keeps_off_is_named_without_the_charge() -> None:
+    # 5 kWh each at £1/kg. Slot 0: £1.00 and 0.5 kg, £1.50; slot 1: £0.25 and 1.0 kg, £1.25, better by £0.25.
+    # A charge of £1/kg makes them £2.00 and £2.25.
+    table = a_table([0.2, 0.05], [100.0, 200.0])
+    table = replace(table, carbon_charge_gbp_per_kg=np.ones(2))
+    mine = priced(a_job(minutes=30, latest_finish=at_slot(2)), table, some_weights())
+    plan = Assignment([mine], Links.none(1), table.room_kw)
+    plan.place(0, plan.best(0))
+    assert int(mine.start[plan.choice[0]]) == 0
+    signals = a_situation([], [0.2, 0.05], [100.0, 200.0]).signals
+    told = Describer.of(table, signals, 1.0).explain(plan, 0, "local")
+    (kept_off,) = told.blocked
+    assert (kept_off.rule, kept_off.count, kept_off.best_start) == ("carbon_budget", 1, at_slot(1))
+    assert kept_off.better_by_gbp == pytest.approx(0.25)
+    # Level where 1.00 + 0.5·(1 + κ) = 0.25 + 1.0·(1 + κ): κ = £0.50/kg.
+    assert told.flip_carbon_gbp_per_tonne == pytest.approx(500.0)
+    assert told.flip_direction == "below"
+
+
 # --- figures --------------------------------------------------------------------------------------
 
 
