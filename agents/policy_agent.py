@@ -5,8 +5,8 @@ It has a veto, never a vote: its check is written independently of the code that
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from agents.messages import (
 )
 from agents.policy import Policy
 from agents.shape_check import Run, run_of, shape_fault
+from agents.start_check import pin_fault, predecessor_fault, transfer_fault
 from agents.view import PolicyAgentView
 from models.domain.asset import Asset
 from models.domain.job import Job
@@ -38,6 +39,9 @@ NAME = "policy"
 CHECKED = (
     "deadline",
     "release",
+    "pinned",
+    "predecessor",
+    "transfer",
     "asset",
     "region",
     "shape",
@@ -46,7 +50,7 @@ CHECKED = (
     "max_price",
     "order",
 )
-"""Hard limits the veto looks at."""
+"""Hard limits the veto looks at. A carbon budget is none: it moves work and leaves no job out."""
 
 
 def weights_of(policy: Policy) -> Weights:
@@ -152,6 +156,9 @@ def _fault(view: PolicyAgentView, job: Job, run: Run) -> tuple[str, str] | None:
         return "deadline", f"would end {end} after {job.latest_finish}"
     if start < job.release or first < table.first_open:
         return "release", f"would start {start}, before it may"
+    for rule, wrong in _start_faults(view, job, asset, start):
+        if wrong is not None:
+            return rule, wrong
     if not _may_use(job, asset, table):
         return (
             "asset",
@@ -159,10 +166,21 @@ def _fault(view: PolicyAgentView, job: Job, run: Run) -> tuple[str, str] | None:
         )
     if not admits(job.allowed_regions, asset.region):
         return "region", f"{asset.region} is not allowed"
-    wrong = shape_fault(job, run)
-    if wrong is not None:
-        return "shape", wrong
+    misshapen = shape_fault(job, run)
+    if misshapen is not None:
+        return "shape", misshapen
     return _cap_fault(job, run, asset, table)
+
+
+def _start_faults(
+    view: PolicyAgentView, job: Job, asset: Asset, start: datetime
+) -> Iterator[tuple[str, str | None]]:
+    """Yield each rule on starts with what is wrong by it, or None."""
+    yield "pinned", pin_fault(job, asset, start)
+    yield "predecessor", predecessor_fault(job, start, view.predecessor_ends, view.planned)
+    held = view.incumbents.get(job.job_id)
+    speed = view.policy.transfer_gbit_per_s
+    yield "transfer", transfer_fault(job, asset, start, view.table, speed, held)
 
 
 def _cap_fault(job: Job, run: Run, asset: Asset, table: PricedTable) -> tuple[str, str] | None:

@@ -118,6 +118,8 @@ def _judge(situation: Situation, attempt: Attempt, proof: Proof, last_round: int
         links=plan.links,
         choice=tuple(int(c) for c in plan.choice),
         held_kw=held_power(situation),
+        predecessor_ends=situation.predecessor_ends or {},
+        incumbents=situation.incumbents or {},
     )
     verdict = minutes.hear(policy_agent.respond(view, proposed), last_round)
     for message in verdict:

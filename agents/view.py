@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import cached_property
 from uuid import UUID
 
 from agents.policy import Policy
@@ -109,6 +110,15 @@ class PolicyAgentView:
     """IT power that work outside the plan holds per asset, shape (slots,). [kW]"""
     carbon_charges: Mapping[date, float] = field(default_factory=dict)
     """μ of London days whose carbon budget is short. [GBP/kg]"""
+    predecessor_ends: Mapping[str, datetime] = field(default_factory=dict)
+    """Job id → earliest start imposed by predecessors outside the plan."""
+    incumbents: Mapping[str, Incumbent] = field(default_factory=dict)
+    """Awards held before the plan, by job id."""
+
+    @cached_property
+    def planned(self) -> frozenset[str]:
+        """Return the ids of the jobs of the plan."""
+        return frozenset(mine.job.job_id for mine in self.options)
 
 
 @dataclass(frozen=True)

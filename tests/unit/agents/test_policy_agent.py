@@ -26,6 +26,7 @@ from models.domain.power_limit import PowerLimit
 from models.optimise.award import UNSERVED
 from models.optimise.options import JobOptions
 from models.optimise.table import PricedTable
+from models.optimise.terms import Incumbent
 from tests.support.fleet import NOON, a_job, an_asset
 from tests.support.planning import a_policy, a_table, at_slot, options_of, some_weights
 
@@ -35,12 +36,15 @@ def verdict(
     table: PricedTable,
     choice: Sequence[int],
     tampered: Sequence[Job] | None = None,
+    **seen: Any,
 ) -> PlanApproved | PlanVetoed:
-    """Return the judgement of a choice among the options of `jobs`, if the jobs really were `tampered`."""
+    """Return the judgement of a choice among the options of `jobs`, if the jobs really were `tampered` (`seen`: more of the view)."""
     options, links = options_of(jobs, table, some_weights())
     if tampered is not None:
         options = tuple(replace(mine, job=job) for mine, job in zip(options, tampered, strict=True))
-    view = PolicyAgentView(a_policy(), table, options=options, links=links, choice=tuple(choice))
+    view = PolicyAgentView(
+        a_policy(), table, options=options, links=links, choice=tuple(choice), **seen
+    )
     proposal = PlanProposed(
         sender="chair",
         load_kw=SlotArray(np.zeros((1, 1))),
@@ -68,7 +72,8 @@ def test_a_plan_within_all_limits_is_approved_with_what_was_checked() -> None:
     answer = verdict([a_job(minutes=30), a_job("b", 30)], flat(), [0, UNSERVED])
     assert isinstance(answer, PlanApproved)
     assert set(answer.checked) == {
-        "deadline", "release", "asset", "region", "shape", "power", "carbon_cap", "max_price", "order",
+        "deadline", "release", "pinned", "predecessor", "transfer", "asset", "region", "shape", "power",
+        "carbon_cap", "max_price", "order",
     }  # fmt: skip
 
 
@@ -83,6 +88,9 @@ def test_a_plan_within_all_limits_is_approved_with_what_was_checked() -> None:
         ({"max_price_gbp_per_kwh": 0.1999}, "max_price"),
         ({"power_kw": 100.1}, "power"),
         ({"asset_id": "gone"}, "asset"),
+        ({"pinned_start": at_slot(3)}, "pinned"),
+        ({"pinned_start": at_slot(2), "pinned_asset_id": "cluster-b"}, "pinned"),
+        ({"depends_on": ("lost",)}, "predecessor"),
     ],
 )
 def test_a_choice_that_breaks_a_limit_of_its_job_is_vetoed(
@@ -167,6 +175,37 @@ def test_a_successor_that_starts_before_its_predecessor_has_ended_is_vetoed() ->
     assert veto(jobs, flat(), [1, two]) == ("order", "b would start before a has ended")
     assert veto(jobs, flat(), [UNSERVED, three])[0] == "order"
     assert isinstance(verdict(jobs, flat(), [1, three]), PlanApproved)
+
+
+def test_a_start_before_a_job_outside_the_plan_has_ended_is_vetoed() -> None:
+    job = a_job(minutes=30, depends_on=("running",))
+    early = verdict([job], flat(), [2], predecessor_ends={"job-a": at_slot(2.5)})
+    assert isinstance(early, PlanVetoed)
+    assert (early.rule, early.job_id) == ("predecessor", "job-a")
+    kept = verdict([job], flat(), [3], predecessor_ends={"job-a": at_slot(2.5)})
+    assert isinstance(kept, PlanApproved)
+
+
+def test_a_start_elsewhere_before_the_data_can_be_there_is_vetoed_unless_they_are_on_their_way() -> (
+    None
+):
+    # 450 GB are 3,600 Gbit: an hour at 1 Gbit/s, so that 13:00, slot 2, is the first start on the other cluster.
+    assets = (an_asset(), an_asset("cluster-b", "south_wales"))
+    table = flat(assets=assets)
+    there = a_job(minutes=30, allowed_regions=("london", "south_wales"))
+    heavy = replace(there, data_gb=450.0)
+    options, _ = options_of([there], table, some_weights())
+    first, second = (options[0].find(1, slot) for slot in (1, 2))
+    assert first is not None
+    assert second is not None
+    assert veto([there], table, [first], [heavy])[0] == "transfer"
+    assert isinstance(verdict([there], table, [second], [heavy]), PlanApproved)
+    on_its_way = {"job-a": Incumbent("cluster-b", 1)}
+    kept = verdict([there], table, [first], [heavy], incumbents=on_its_way)
+    assert isinstance(kept, PlanApproved)
+    at_home = options[0].find(0, 0)
+    assert at_home is not None
+    assert isinstance(verdict([there], table, [at_home], [heavy]), PlanApproved)
 
 
 def test_an_unknown_mean_is_not_held_against_a_job() -> None:
