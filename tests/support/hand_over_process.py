@@ -107,9 +107,9 @@ def offset_world(
 def main(url: str, folder: str, ahead: str, conf: str, runs: str, name: str) -> None:
     """Run rounds of the loop until killed."""
     plan_turn.LEASE_SECONDS, plan_turn.BEAT_SECONDS = 2.0, 0.5
-    from services import hand_over
+    from services import executor_turn
 
-    hand_over.LEASE_SECONDS = 2.0
+    executor_turn.LEASE_SECONDS = 2.0
     database = open_database(url)
     offset = timedelta(seconds=float(ahead))
     world = offset_world(database, Path(folder), offset, conf, Path(runs), name)

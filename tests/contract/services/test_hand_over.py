@@ -15,7 +15,16 @@ from models.domain.errors import AuditBroken, ExecutorFailed, InvalidRequest, No
 from models.domain.execution import ExecutionState, HandOver, Stage, Wanted
 from models.domain.job import JobStatus
 from models.domain.time import SLOT
-from services import controls, executions, hand_over, intents, job_detail, lifecycle, planning
+from services import (
+    controls,
+    executions,
+    executor_turn,
+    hand_over,
+    intents,
+    job_detail,
+    lifecycle,
+    planning,
+)
 from services.context import Context
 from storage.database import Database
 from tests.support.fake_executor import FakeExecutor, PowerCut
@@ -341,11 +350,11 @@ def test_work_the_executor_lost_after_its_start_is_never_started_again(hall: Hal
 def test_while_another_process_has_the_lease_nothing_is_said(hall: Hall) -> None:
     later(hall)
     other = with_settings(hall.context, holder="other")
-    token = other.leases.acquire(hand_over.HAND_OVER_LEASE, "other", 60.0)
+    token = other.leases.acquire(executor_turn.HAND_OVER_LEASE, "other", 60.0)
     assert token is not None
     hall.tick()
     assert hall.executor.calls == []
-    other.leases.release(hand_over.HAND_OVER_LEASE, "other", token)
+    other.leases.release(executor_turn.HAND_OVER_LEASE, "other", token)
     hall.tick()
     assert hall.executor.calls == ["hand_over"]
 
