@@ -39,19 +39,19 @@ def by_executor(hand_overs: Iterable[HandOver]) -> dict[str, list[HandOver]]:
 
 def look(context: Context, executor: Executor, group: Iterable[HandOver]) -> bool | None:
     """Ask about some hand-overs and store the answers; return whether a plan is called for, None without an answer."""
-    found = ask(executor, group)
+    found = _ask(executor, group)
     if found is None:
         return None
     calls_for_plan = False
     for hand_over in group:
         reports = found.get(hand_over.hand_over_id, ())
         with trace.about(job_id=hand_over.job_id):
-            take_off_doubles(executor, reports)
+            _take_off_doubles(executor, reports)
             calls_for_plan |= absorb(context, executor, hand_over, reports)
     return calls_for_plan
 
 
-def ask(
+def _ask(
     executor: Executor, group: Iterable[HandOver]
 ) -> Mapping[str, tuple[ExecutionReport, ...]] | None:
     """Return what an executor knows of some hand-overs; None where it does not answer."""
@@ -62,7 +62,7 @@ def ask(
         return None
 
 
-def take_off_doubles(executor: Executor, reports: tuple[ExecutionReport, ...]) -> None:
+def _take_off_doubles(executor: Executor, reports: tuple[ExecutionReport, ...]) -> None:
     """Withdraw what was handed over a second time by a fault; the first report counts."""
     for extra in reports[1:]:
         if extra.state not in WAITING:
@@ -77,7 +77,7 @@ def take_off_doubles(executor: Executor, reports: tuple[ExecutionReport, ...]) -
 
 
 def settle_late(context: Context, renew: Renew) -> bool:
-    """Plan anew what no executor had started when its window passed; return whether there was any."""
+    """Put back what no executor had started when its window passed; return whether a plan is called for."""
     with context.uow() as uow:
         open_ones = uow.hand_overs.open()
         jobs = uow.jobs.many([h.job_id for h in open_ones])
@@ -88,8 +88,10 @@ def settle_late(context: Context, renew: Renew) -> bool:
         if executor is None or not executor.reports:
             continue
         renew()
-        if look(context, executor, group) is None:
+        calls_for_plan = look(context, executor, group)
+        if calls_for_plan is None:
             continue  # it may have run: nothing is done before somebody answers
+        changed |= calls_for_plan
         for one in group:
             changed |= _unstarted(context, one.hand_over_id)
     return changed

@@ -19,13 +19,12 @@ from dataclasses import dataclass
 
 from models.domain import trace
 from models.domain.errors import AuditBroken
-from models.domain.execution import HandOver, Stage
+from models.domain.execution import HandOver
 from models.domain.ports import Executor
 from services import intents, planning
-from services.asking import ask, by_executor, look, open_ones, settle_late, take_off_doubles
+from services.asking import by_executor, look, open_ones, settle_late
 from services.context import Context
 from services.executor_turn import Renew, turn
-from services.run_reports import absorb
 from services.telling import is_due, tell
 
 log = logging.getLogger(__name__)
@@ -68,46 +67,46 @@ def follow(context: Context) -> Handed:
     if not context.executors:
         return Handed()
     calls = failures = stored = 0
-    late = False
+    calls_for_plan = False
     with turn(context) as renew:
         if renew is None:
             return Handed()
         stored = intents.note(context) + intents.chunks(context)
-        late = settle_late(context, renew)
+        calls_for_plan = settle_late(context, renew)
         to_do = [h for h in open_ones(context) if is_due(context, h)]
-        if to_do and not _in_file(context, to_do):
-            return Handed(stored)
-        for name, group in by_executor(to_do).items():
+        is_written = not to_do or _in_file(context, to_do)
+        for name, group in by_executor(to_do if is_written else ()).items():
             executor = context.executors.get(name)
             if executor is None:
                 continue
-            for hand_over in _known_now(context, executor, group, renew):
+            news = _look_first(context, executor, group, renew)
+            if news is None:
+                continue  # nobody answers, so nothing is known of what is there
+            calls_for_plan |= news
+            for hand_over in _still_due(context, group):
                 renew()
                 with trace.about(job_id=hand_over.job_id):
                     went_well = tell(context, executor, hand_over)
                 calls += went_well is not None
                 failures += went_well is False
-    if late:
+    if calls_for_plan:
         planning.replan_after(context, trigger="executor")
     return Handed(stored, calls, failures)
 
 
-def _known_now(
+def _look_first(
     context: Context, executor: Executor, group: list[HandOver], renew: Renew
-) -> list[HandOver]:
-    """Return the hand-overs to tell about as they stand after asking; none where nobody answers."""
-    if not executor.reports:
-        return group
-    asked = [h for h in group if h.stage is Stage.HANDED or h.called_at is not None]
-    if asked:
-        renew()
-        found = ask(executor, asked)
-        if found is None:
-            return []
-        for hand_over in asked:
-            reports = found.get(hand_over.hand_over_id, ())
-            take_off_doubles(executor, reports)
-            absorb(context, executor, hand_over, reports)
+) -> bool | None:
+    """Ask about what is there or may be, before anything is said; as `look` answers."""
+    asked = [h for h in group if h.may_be_there]
+    if not executor.reports or not asked:
+        return False
+    renew()
+    return look(context, executor, asked)
+
+
+def _still_due(context: Context, group: list[HandOver]) -> list[HandOver]:
+    """Return the hand-overs to tell about as they stand after asking."""
     wanted = {h.hand_over_id for h in group}
     return [h for h in open_ones(context) if h.hand_over_id in wanted and is_due(context, h)]
 

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from models.domain.asset import Asset
 from models.domain.decision import DecisionDraft, EventType
-from models.domain.execution import ACTIVE, HandOver, Stage, Wanted
+from models.domain.execution import HandOver, Stage, Wanted
 from models.domain.job import FINAL_STATUSES, Flexibility, Job, JobStatus
+from models.domain.plan import Award
 from models.domain.ports import JobPlan, UnitOfWork
+from models.domain.time import ceil_slot, floor_slot
 from models.domain.workload import executor_of, workload_digest
 from services import change_records, records
 from services.context import Context
@@ -36,34 +38,37 @@ class _Now:
     assets: Mapping[str, Asset]
     open: Mapping[str, HandOver]
     """Open hand-over by job id."""
+    now: datetime
+    """Planning clock."""
 
 
 def note(context: Context) -> int:
     """Bring the table in line with the plan; return how many intents were stored.
 
-    While neither the plan nor a job has changed there is nothing to compare.
+    While neither the plan nor a job has changed there is nothing to compare within one half-hour.
     """
+    now = context.clock.now()
     with context.uow() as uow:
-        version = uow.plans.version()
-        if _followed.peek(context, version):
+        seen = (uow.plans.version(), floor_slot(now))
+        if _followed.peek(context, seen):
             return 0
-        facts = _read(uow)
+        facts = _read(uow, now)
     wanted = [
         job.job_id
         for job in facts.jobs.values()
         if job.workload is not None and _intent(context, facts, job) is not None
     ]
     stored = sum(_store(context, job_id) for job_id in wanted)
-    _followed.get(context, version, lambda: True)
+    _followed.get(context, seen, lambda: True)
     return stored
 
 
-def _read(uow: UnitOfWork) -> _Now:
+def _read(uow: UnitOfWork, now: datetime) -> _Now:
     waiting = {hand_over.job_id: hand_over for hand_over in uow.hand_overs.open()}
     jobs = {job.job_id: job for job in uow.jobs.open_jobs()}
     jobs |= uow.jobs.many([job_id for job_id in waiting if job_id not in jobs])
     assets = {asset.asset_id: asset for asset in uow.assets.all_live()}
-    return _Now(jobs, uow.plans.current(), assets, waiting)
+    return _Now(jobs, uow.plans.current(), assets, waiting, now)
 
 
 def _read_one(uow: UnitOfWork, job_id: str, now: datetime) -> _Now:
@@ -71,7 +76,7 @@ def _read_one(uow: UnitOfWork, job_id: str, now: datetime) -> _Now:
     waiting = {h.job_id: h for h in uow.hand_overs.of_job(job_id) if h.is_open}
     assets = {asset.asset_id: asset for asset in uow.assets.all_live()}
     plans = {job_id: view.plan} if view.plan is not None else {}
-    return _Now({job_id: view.job}, plans, assets, waiting)
+    return _Now({job_id: view.job}, plans, assets, waiting, now)
 
 
 def _intent(context: Context, facts: _Now, job: Job) -> HandOver | None:
@@ -99,24 +104,36 @@ def _intent(context: Context, facts: _Now, job: Job) -> HandOver | None:
                 audited_seq=0,
                 version=0,
             )
-        if current.executor != name:
-            return _changed(current, Wanted.WITHDRAW)
+        sha256 = workload_digest(job.workload or {})
+        if current.executor != name or current.is_outdated(sha256, run_length(job, award)):
+            return _changed(current, Wanted.WITHDRAW)  # and handed over anew once it is gone
         return _changed(current, Wanted.RUN, award.placement.start)
     if current is None:
         return None
     if job.status in {JobStatus.PENDING, JobStatus.REFUSED}:
-        return None if current.has_started else _changed(current, Wanted.HOLD)
+        if current.has_started:
+            return None
+        is_too_late = ceil_slot(facts.now) + job.duration > job.latest_finish
+        return _changed(current, Wanted.WITHDRAW if is_too_late else Wanted.HOLD)
     executor = context.executors.get(current.executor)
     is_confirmed = job.status in {JobStatus.COMPLETED, JobStatus.FAILED}
     if is_confirmed and executor is not None and not executor.reports:
-        return replace(
-            current, stage=Stage.ENDED
-        )  # somebody said so; there is nothing to ask or to tell
+        # Somebody said so; there is nothing to ask or to tell.
+        return replace(current, stage=Stage.ENDED)
+    if job.status is JobStatus.UNCONFIRMED and executor is not None and not executor.is_real:
+        return replace(current, stage=Stage.ENDED)  # nothing was started, so nothing is awaited
     if job.status is JobStatus.COMPLETED:
         return _changed(current, Wanted.WITHDRAW)
     if job.status in FINAL_STATUSES:
         return _changed(current, Wanted.CANCEL)
     return None
+
+
+def run_length(job: Job, award: Award | None) -> timedelta:
+    """Return how long a job is to run, breaks left out; at lower power that is longer than was asked for."""
+    segments = award.placement.segments if award else ()
+    running = [s.end - s.start for s in segments if s.power_kw > 0.0]
+    return max(job.duration, sum(running, timedelta(0)))
 
 
 def _changed(current: HandOver, wanted: Wanted, begin: datetime | None = None) -> HandOver | None:
@@ -148,6 +165,8 @@ def _store(context: Context, job_id: str) -> bool:
             uow.hand_overs.add(stored)
         else:
             uow.hand_overs.update(stored)
+        if not stored.is_open:
+            uow.plans.bump()  # what is wanted instead is looked for in the next round
         uow.commit()
     return True
 
@@ -199,8 +218,9 @@ def chunks(context: Context) -> int:
     """Note where interruptible work is to pause or go on now; return how many wishes changed."""
     now = context.clock.now()
     with context.uow() as uow:
-        active = [h for h in uow.hand_overs.open() if h.state in ACTIVE]
-    return sum(_note_chunk(context, hand_over, now) for hand_over in active)
+        # One that paused by going back to the queue waits there; it has started all the same.
+        started = [h for h in uow.hand_overs.open() if h.has_started]
+    return sum(_note_chunk(context, hand_over, now) for hand_over in started)
 
 
 def chunk_wish(job: Job, plan: JobPlan | None, now: datetime) -> Wanted | None:

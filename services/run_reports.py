@@ -28,6 +28,7 @@ from models.domain.workload import read_workload
 from services.context import Context
 from services.intents import told
 from services.overrun import held_award
+from services.valuation import meter_factor
 
 log = logging.getLogger(__name__)
 
@@ -103,6 +104,8 @@ def _store(context: Context, uow: UnitOfWork, view: JobView, step: _Step, now: d
             }
             uow.decisions.append(told(context, step.event, job, hand_over, view.plan, **detail))
         uow.hand_overs.update(replace(hand_over, version=hand_over.version + 1))
+        if not hand_over.is_open:
+            uow.plans.bump()  # where the job is still to run, a new attempt is looked for
     except Conflict:
         log.info("what %s reports of %s was stored by another process", hand_over.executor, job)
         return False
@@ -146,7 +149,7 @@ def _reported(
         called_at=None,
         missing_since=None,
         state=report.state,
-        started_at=report.started_at or hand_over.started_at,
+        started_at=_first(hand_over.started_at, report.started_at),
         ended_at=report.ended_at,
         exit_code=report.exit_code,
         reason=report.reason,
@@ -165,6 +168,11 @@ def _reported(
     if report.state is ExecutionState.CANCELLED:
         return _cancelled(view.job, known, now)
     return _lost(view.job, known, "it started, and nothing says how it ended")
+
+
+def _first(known: datetime | None, told: datetime | None) -> datetime | None:
+    """Return the earlier of two instants; a run that went back to the queue keeps its first start."""
+    return min((at for at in (known, told) if at is not None), default=None)
 
 
 def _running(job: Job, known: HandOver, now: datetime) -> _Step:
@@ -197,9 +205,7 @@ def _metered_kwh(view: JobView, known: HandOver) -> float | None:
     award = view.plan.award if view.plan else None
     if known.energy_kwh is None:
         return None
-    it_kwh = view.job.it_energy_kwh
-    factor = award.placement.energy_kwh / it_kwh if award is not None and it_kwh > 0.0 else 1.0
-    return known.energy_kwh * factor
+    return known.energy_kwh * (1.0 if award is None else meter_factor(award.placement))
 
 
 def _failed(job: Job, known: HandOver, now: datetime, failures: int) -> _Step:
@@ -233,8 +239,14 @@ def _cancelled(job: Job, known: HandOver, now: datetime) -> _Step:
         over = replace(job, status=JobStatus.FAILED, ended_at=now)
         text = "its executor had not started it by its last start, so it was taken off"
         return _Step(ended, over, "failed", text)
-    if known.wanted in {Wanted.WITHDRAW, Wanted.CANCEL}:
-        return _Step(ended, job, "cancelled", "taken off, because another executor is to start it")
+    ours = {Wanted.WITHDRAW, Wanted.CANCEL}
+    if known.wanted in ours or known.told in ours:
+        return _Step(
+            ended,
+            job,
+            "cancelled",
+            "taken off by us; where it is still to run, it is handed over anew",
+        )
     over = replace(
         job,
         status=JobStatus.CANCELLED,

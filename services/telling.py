@@ -22,7 +22,7 @@ from models.domain.execution import (
 )
 from models.domain.job import FINAL_STATUSES, Flexibility, JobStatus
 from models.domain.ports import Executor, JobView, UnitOfWork
-from models.domain.workload import read_workload
+from models.domain.workload import read_workload, workload_digest
 from services import intents
 from services.context import Context
 
@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 FIRST_PAUSE_SECONDS = 5.0
 LONGEST_PAUSE_SECONDS = 300.0
 """Pauses between calls that fail: doubled each time, up to five minutes. [s]"""
+
+ENDS = frozenset({Wanted.CANCEL, Wanted.WITHDRAW})
+"""Wishes that end a hand-over."""
 
 
 def is_due(context: Context, hand_over: HandOver) -> bool:
@@ -66,10 +69,13 @@ def tell(context: Context, executor: Executor, hand_over: HandOver) -> bool | No
         else:
             executor.cancel(external_id, only_waiting=wanted is Wanted.WITHDRAW)
     except ExecutorFailed as error:
-        _note_failure(context, hand_over, error)
+        if error.is_final and wanted in ENDS and not executor.reports:
+            _given_up(context, hand_over, error)
+        else:
+            _note_failure(context, hand_over, error)
         return False
     moved = wanted is Wanted.RUN and hand_over.told_begin not in (None, begin)
-    ends = wanted in {Wanted.CANCEL, Wanted.WITHDRAW} and not executor.reports
+    ends = wanted in ENDS and not executor.reports
     _note(
         context,
         hand_over,
@@ -87,20 +93,20 @@ def _hand_over(context: Context, executor: Executor, hand_over: HandOver) -> boo
     now = context.system_now()
     if hand_over.called_at is not None and not executor.is_idempotent:
         return None  # the executor may yet show what became of the call
-    if hand_over.wanted not in {Wanted.RUN, Wanted.HOLD}:
-        _note(context, hand_over, "dropped", stage=Stage.DROPPED)
-        return None
+    if hand_over.wanted in ENDS:
+        return _drop(context, executor, hand_over)
     if hand_over.wanted is Wanted.HOLD:
-        return None  # nobody has it yet, so nothing need be held
+        return None  # nobody is known to have it, so nothing need be held
     with context.uow() as uow:
         view = uow.jobs.view(hand_over.job_id, context.clock.now())
     if view.job.status in FINAL_STATUSES:
         return None
-    claimed = _claim(context, hand_over)
+    order = _order(view, hand_over)
+    claimed = _claim(context, hand_over, view, order)
     if claimed is None:
         return None
     try:
-        external_id = executor.hand_over(_order(view, claimed))
+        external_id = executor.hand_over(order)
     except ExecutorFailed as error:
         if error.is_final and not error.may_have_acted:
             _refused(context, claimed, error)
@@ -124,10 +130,9 @@ def _hand_over(context: Context, executor: Executor, hand_over: HandOver) -> boo
 
 def _order(view: JobView, hand_over: HandOver) -> WorkOrder:
     """Return what an executor is given; at lower power a run lasts longer than the job asked for."""
-    job, award = view.job, view.plan.award if view.plan else None
+    job = view.job
     workload = read_workload(job.workload or {})
-    running = [s.end - s.start for s in award.placement.segments if s.power_kw > 0] if award else []
-    length = max(job.duration, sum(running, timedelta(0)))
+    length = intents.run_length(job, view.plan.award if view.plan else None)
     return WorkOrder(
         hand_over_id=hand_over.hand_over_id,
         job_id=job.job_id,
@@ -140,9 +145,35 @@ def _order(view: JobView, hand_over: HandOver) -> WorkOrder:
     )
 
 
-def _claim(context: Context, hand_over: HandOver) -> HandOver | None:
+def _drop(context: Context, executor: Executor, hand_over: HandOver) -> bool | None:
+    """Take back what nobody is known to have; whoever cannot be asked and may have heard of it is told so first."""
+    is_told = hand_over.called_at is not None and not executor.reports
+    if is_told:
+        try:
+            executor.cancel(
+                hand_over.hand_over_id, only_waiting=hand_over.wanted is Wanted.WITHDRAW
+            )
+        except ExecutorFailed as error:
+            if not error.is_final:
+                _note_failure(context, hand_over, error, called=True)
+                return False
+            log.info("%s does not know job %s: %s", executor.name, hand_over.job_id, error)
+    _note(context, hand_over, "dropped", stage=Stage.DROPPED, called_at=None)
+    return True if is_told else None
+
+
+def _claim(
+    context: Context, hand_over: HandOver, view: JobView, order: WorkOrder
+) -> HandOver | None:
     """Note that a call is about to be made; None where another process was quicker or the wish has changed."""
-    claimed = replace(hand_over, called_at=context.system_now(), version=hand_over.version + 1)
+    has_own_limit = order.workload.resources.time_limit_minutes is not None
+    claimed = replace(
+        hand_over,
+        called_at=context.system_now(),
+        given_sha256=workload_digest(view.job.workload or {}),
+        given_limit=None if has_own_limit else order.time_limit,
+        version=hand_over.version + 1,
+    )
     with context.uow(write=True) as uow:
         try:
             uow.hand_overs.update(claimed)
@@ -160,6 +191,8 @@ def _note(context: Context, called: HandOver, event: str, **changes: Any) -> Non
         after = replace(fresh, **changes, version=fresh.version + 1)
         uow.hand_overs.update(after)
         _record(context, uow, event, after)
+        if not after.is_open:
+            uow.plans.bump()  # what is wanted instead is looked for in the next round
         uow.commit()
 
 
@@ -184,6 +217,13 @@ def _note_failure(
         if tries == 1:
             _record(context, uow, "call_failed", after, error=str(error)[:500])
         uow.commit()
+
+
+def _given_up(context: Context, told: HandOver, error: ExecutorFailed) -> None:
+    """Store that somebody who cannot be asked will not take a run off: nothing more can be done about it."""
+    log.warning("%s will not end job %s: %s", told.executor, told.job_id, error)
+    text = str(error)[:500]
+    _note(context, told, "not_ended", stage=Stage.ENDED, last_error=text, reason=text)
 
 
 def _refused(context: Context, told: HandOver, error: ExecutorFailed) -> None:

@@ -15,6 +15,9 @@ from models.domain.workload import Workload
 SHORTEST_LIMIT = timedelta(minutes=10)
 """Least time limit of a run that names none."""
 
+LEAST_ROOM = 1.25
+"""A run whose limit is less than so many times its planned length is handed over anew, with a longer one."""
+
 
 class ExecutionState(StrEnum):
     """Where an executor says that a run stands."""
@@ -158,6 +161,10 @@ class HandOver:
     """System time since which the executor does not know it any more."""
     moves: int = 0
     """How often the begin time was changed at the executor."""
+    given_sha256: str | None = None
+    """Digest of the workload the executor was given; None before a call, and in rows of older versions."""
+    given_limit: timedelta | None = None
+    """Time limit it was given."""
     version: int = 1
 
     @property
@@ -178,6 +185,23 @@ class HandOver:
         if self.told is not self.wanted:
             return False
         return self.wanted is not Wanted.RUN or self.told_begin == self.begin
+
+    @property
+    def may_be_there(self) -> bool:
+        """Return whether the executor has it, or was called and has not answered."""
+        return self.stage is Stage.HANDED or self.called_at is not None
+
+    def is_outdated(self, workload_sha256: str, length: timedelta) -> bool:
+        """Return whether what the executor was given is no longer what is to run, so that it must be given anew.
+
+        Args:
+            workload_sha256: Digest of the job's workload now.
+            length: Time in which it is to run, breaks left out.
+        """
+        if not self.may_be_there or self.has_started or self.given_sha256 is None:
+            return False
+        is_too_short = self.given_limit is not None and self.given_limit < length * LEAST_ROOM
+        return self.given_sha256 != workload_sha256 or is_too_short
 
     @property
     def queueing(self) -> timedelta | None:
