@@ -31,7 +31,7 @@ from executors.slurm_text import (
     submit_options,
 )
 from models.domain.errors import ExecutorFailed, FieldError
-from models.domain.execution import OVER, ExecutionReport, WorkOrder
+from models.domain.execution import OVER, ExecutionReport, ExecutionState, WorkOrder
 from models.domain.workload import Workload
 
 log = logging.getLogger(__name__)
@@ -47,6 +47,11 @@ _FINAL = re.compile(
     r"exceeds|more processors|user.s group not permitted|access/permission denied"
 )
 """Words of a refusal that the same request would meet again."""
+
+_PASSING = re.compile(
+    r"(?i)(partition|node) not available|not available now|violates accounting|submit limit|temporarily|busy"
+)
+"""Words of a refusal that passes: a drained partition, a full submit limit."""
 
 _UNSURE = re.compile(r"(?i)timed out|timeout|unable to contact|socket|connection|zero bytes")
 """Words after which a request may have been taken all the same."""
@@ -141,7 +146,7 @@ class SlurmExecutor:
             ["sbatch", "--parsable", *options], text=batch_script(order, str(folder)), env=secrets
         )
         if said.code != 0:
-            raise self._failure("sbatch", said)
+            raise self._failure("sbatch", said, is_new=True)
         external_id = said.out.strip().partition(";")[0]
         if not external_id.isdigit():
             raise ExecutorFailed(
@@ -234,8 +239,10 @@ class SlurmExecutor:
         said = self._run(
             ["squeue", "--noheader", f"--jobs={external_id}", f"--format={QUEUE_FORMAT}"]
         )
-        tasks = read_queue(said.out, self._settings.zone) if said.code == 0 else []
-        return any(task.state.value == "held" for task in tasks)
+        if said.code != 0:
+            raise self._failure("squeue", said)
+        tasks = read_queue(said.out, self._settings.zone)
+        return any(task.state is ExecutionState.HELD for task in tasks)
 
     def _control(self, *words: str) -> None:
         said = self._run(["scontrol", *words])
@@ -245,12 +252,16 @@ class SlurmExecutor:
     def _time(self, instant: datetime) -> str:
         return slurm_time(instant, self._settings.zone, self._system_now())
 
-    def _failure(self, command: str, said: Said) -> ExecutorFailed:
+    def _failure(self, command: str, said: Said, *, is_new: bool = False) -> ExecutorFailed:
+        """Return what a failed command means; a new submission counts as made unless it was clearly refused."""
         text = said.error or said.out
+        is_unsure = bool(_UNSURE.search(text)) or said.code < 0
+        is_passing = bool(_PASSING.search(text))
+        is_final = bool(_FINAL.search(text)) and not is_unsure and not is_passing
         return ExecutorFailed(
             f"{command} failed: {_shown(text)}",
-            may_have_acted=bool(_UNSURE.search(text)) or said.code < 0,
-            is_final=bool(_FINAL.search(text)) and not _UNSURE.search(text),
+            may_have_acted=is_unsure or (is_new and not is_final and not is_passing),
+            is_final=is_final,
         )
 
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from executors.batch_script import STARTED_BEFORE
+from models.domain.errors import ExecutorFailed
 from models.domain.execution import (
     ACTIVE,
     OVER,
@@ -144,10 +145,19 @@ def slurm_time(instant: datetime, zone: ZoneInfo, now: datetime) -> str:
 
 
 def read_time(text: str, zone: ZoneInfo) -> datetime | None:
-    """Return an instant Slurm printed in a time zone; None where it knows none."""
+    """Return an instant Slurm printed in a time zone; None where it knows none.
+
+    Raises:
+        ExecutorFailed: If it is written in another way than Slurm's usual one.
+    """
     if text in {"", "N/A", "Unknown", "None", "NONE"}:
         return None
-    return as_utc(datetime.fromisoformat(text).replace(tzinfo=zone))
+    try:
+        return as_utc(datetime.fromisoformat(text).replace(tzinfo=zone))
+    except ValueError as error:
+        raise ExecutorFailed(
+            f"Slurm printed the time {text[:40]!r}, which is not understood; leave SLURM_TIME_FORMAT unset"
+        ) from error
 
 
 def read_queue(text: str, zone: ZoneInfo) -> list[Task]:
