@@ -315,6 +315,10 @@ class Executors(_Group):
         Words, Field(json_schema_extra={"allowed": "full paths, comma-separated"})
     ] = ()
     """Programs the local executor may start."""
+    local_variables: Annotated[
+        Words, Field(json_schema_extra={"allowed": "names, comma-separated"})
+    ] = ()
+    """Environment variables that work of the local executor may set; with PATH or PYTHONPATH it could run anything."""
     local_memory_mb: Annotated[int, Field(ge=16, le=100_000_000)] = 4096
     """Address space of a local run that asks for none. [MB]"""
     webhook_url: Annotated[

@@ -268,6 +268,7 @@ def _executors(settings: Settings) -> dict[str, Executor]:
             run_dir.absolute(),
             settings.local_programs,
             folders,
+            settings.local_variables,
             settings.local_memory_mb,
             command_env(),
         )

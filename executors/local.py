@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from executors import run_notes
-from executors.checks import SecretReader, folder_errors, secret_errors
-from executors.local_runner import read, write
+from executors.checks import SecretReader, secret_errors
+from executors.local_runner import read, started_at, write
 from models.domain.errors import ExecutorFailed, FieldError
 from models.domain.execution import ExecutionReport, ExecutionState, WorkOrder
 from models.domain.workload import Workload
@@ -41,6 +41,8 @@ class LocalSettings:
     """Full paths of the programs that may be started."""
     working_dirs: tuple[str, ...] = ()
     """Folders in which they may start besides their own; empty: none."""
+    variables: tuple[str, ...] = ()
+    """Names of the variables that work may set: with another PATH or library path a listed program runs anything."""
     memory_mb: int = 4096
     """Address space of a run that asks for none. [MB]"""
     env: Mapping[str, str] | None = None
@@ -85,20 +87,8 @@ class LocalExecutor:
                     "use one of these, or ask the operator to add it to HALFHOUR_LOCAL_PROGRAMS",
                 )
             )
-        if workload.working_dir is not None:
-            folder = workload.working_dir
-            real = str(Path(folder).resolve())
-            allowed = self._settings.working_dirs or (str(self._settings.run_dir),)
-            wrong += folder_errors(workload, allowed)
-            if not wrong and not is_inside(real, tuple(str(Path(a).resolve()) for a in allowed)):
-                wrong.append(
-                    FieldError(
-                        "workload.working_dir",
-                        "leads outside the folders in which work may start",
-                        folder,
-                        ", ".join(allowed),
-                    )
-                )
+        wrong += self._variable_errors(workload)
+        wrong += self._folder_errors(workload.working_dir)
         if workload.copies > 1:
             wrong.append(
                 FieldError(
@@ -106,6 +96,33 @@ class LocalExecutor:
                 )
             )
         return tuple(wrong)
+
+    def _variable_errors(self, workload: Workload) -> list[FieldError]:
+        allowed = ", ".join(self._settings.variables) or "none"
+        cure = "pass it as an argument, or ask the operator to add it to HALFHOUR_LOCAL_VARIABLES"
+        return [
+            FieldError(f"workload.env.{name}", "may not be set by work on this machine", None, allowed, cure)
+            for name in workload.env
+            if name not in self._settings.variables
+        ]  # fmt: skip
+
+    def _folder_errors(self, folder: str | None) -> list[FieldError]:
+        """Return whether a working folder, links followed, lies outside those of the operator's list."""
+        if folder is None:
+            return []
+        allowed = self._settings.working_dirs
+        real = tuple(str(Path(one).resolve()) for one in allowed)
+        if is_inside(folder, allowed) and is_inside(str(Path(folder).resolve()), real):
+            return []
+        return [
+            FieldError(
+                "workload.working_dir",
+                "is outside the folders in which work may start",
+                folder,
+                ", ".join(allowed) or "none: work starts in a folder of its own",
+                "leave it out, or ask the operator to add it to HALFHOUR_EXECUTOR_WORKING_DIRS",
+            )
+        ]
 
     # --- acts ---------------------------------------------------------------------------------
 
@@ -118,11 +135,11 @@ class LocalExecutor:
         begin = None if order.begin is None else order.begin.timestamp()
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            if read(folder / "start.json") is None:
+            if started_at(folder) is None:
                 write(folder / "wish.json", _wish("hold" if begin is None else "run", begin))
             if read(folder / "order.json") is None:
                 write(folder / "order.json", self._order(order))
-            if read(folder / "start.json") is None and not _is_kept(folder):
+            if started_at(folder) is None and not _is_kept(folder):
                 self._keep(folder, order)
         except OSError as error:
             raise ExecutorFailed(f"{folder} cannot be used: {error.strerror}") from error
@@ -246,9 +263,9 @@ def _report(folder: Path, run: str) -> ExecutionReport | None:
     if read(folder / "order.json") is None:
         return None
     is_kept = _is_kept(folder)  # before the notes: a keeper that ends between writes them first
-    start, end = read(folder / "start.json"), read(folder / "end.json")
+    start, end = started_at(folder), read(folder / "end.json")
     wish = read(folder / "wish.json") or _wish("hold", None)
-    began = None if start is None else _instant(start["at"])
+    began = None if start is None else _instant(start)
     if end is not None:
         code, reason = end["code"], str(end["reason"])
         state = ExecutionState.COMPLETED if code == 0 else ExecutionState.FAILED

@@ -61,6 +61,23 @@ def start_once(folder: Path) -> bool:
     return True
 
 
+def started_at(folder: Path) -> float | None:
+    """Return when a run was noted as started; None where it was not. [s since 1970]
+
+    A keeper killed between making the note and writing into it leaves an empty one: it counts, from when it was made.
+    """
+    path = folder / "start.json"
+    try:
+        text = path.read_text(encoding="utf-8")
+        made_at = path.stat().st_mtime
+    except FileNotFoundError:
+        return None
+    try:
+        return float(json.loads(text)["at"])
+    except (ValueError, TypeError, KeyError):
+        return made_at
+
+
 class Keeper:
     """Waits for, starts, limits and ends one run."""
 
@@ -178,7 +195,7 @@ def main(folder: Path) -> int:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return 0
-    if read(folder / "end.json") is not None or read(folder / "start.json") is not None:
+    if read(folder / "end.json") is not None or started_at(folder) is not None:
         return 0
     given = _take_secrets()
     Keeper(folder, given).run()

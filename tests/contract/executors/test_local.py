@@ -42,7 +42,8 @@ def an_order(
 @pytest.fixture
 def local(tmp_path: Path) -> Iterator[LocalExecutor]:
     settings = LocalSettings(
-        tmp_path / "runs", (SHELL, sys.executable), (str(tmp_path),), 4096, {"PATH": os.environ["PATH"]}
+        tmp_path / "runs", (SHELL, sys.executable), (str(tmp_path),), ("A", "TOKEN"), 4096,
+        {"PATH": os.environ["PATH"]},
     )  # fmt: skip
     executor = LocalExecutor(settings, _secret)
     yield executor
@@ -218,9 +219,37 @@ def test_only_listed_programs_and_folders_are_taken(local: LocalExecutor, tmp_pa
     assert fields(command=[SHELL], working_dir="/etc") == ["workload.working_dir"]
     assert fields(command=[SHELL], copies=2) == ["workload.copies"]
     assert fields(command=[SHELL], env={"A": {"from_env": "PATH"}}) == ["workload.env.A.from_env"]
+    assert fields(command=[SHELL], env={"PATH": "/tmp/mine", "A": "1"}) == ["workload.env.PATH"]
+    assert fields(command=[SHELL], env={"PYTHONPATH": "/tmp"}) == ["workload.env.PYTHONPATH"]
     (tmp_path / "way-out").symlink_to("/etc")
     assert fields(command=[SHELL], working_dir=str(tmp_path / "way-out")) == [
         "workload.working_dir"
     ]
     with pytest.raises(ExecutorFailed):
         local.move("../../etc", now())
+
+
+def test_without_listed_folders_work_starts_in_its_own_and_nowhere_else(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    bare = LocalExecutor(LocalSettings(runs, (SHELL,)), _secret)
+    for folder in (str(runs), str(runs / "0f"), "/tmp"):
+        work = read_workload({"command": [SHELL], "working_dir": folder})
+        assert [error.field for error in bare.check(work, "local")] == ["workload.working_dir"]
+
+
+def test_a_start_that_was_noted_and_not_written_down_is_a_start(
+    local: LocalExecutor, tmp_path: Path
+) -> None:
+    # kill -9 of the keeper between making start.json and writing into it
+    order = an_order(now() + timedelta(hours=1), "true")
+    local.hand_over(order)
+    until(local, order, lambda r: r.state is ExecutionState.QUEUED)
+    folder = tmp_path / "runs" / order.hand_over_id
+    local.cancel(order.hand_over_id)
+    until(local, order, is_over)
+    (folder / "end.json").unlink()
+    (folder / "start.json").touch()
+    report = until(local, order, lambda r: r.state is ExecutionState.UNKNOWN)
+    assert report.started_at is not None
+    local.hand_over(order)  # and it is not started again
+    assert seen(local, order).state is ExecutionState.UNKNOWN
