@@ -30,6 +30,7 @@ from models.domain.ports import (
     SignalBatch,
     VerifyReport,
 )
+from models.domain.signature import SignedPoster
 from models.domain.time import Clock
 from services.access import secret_sha256
 from services.clock import ShiftedClock, SystemClock
@@ -50,6 +51,7 @@ from storage.unit_of_work import SqlUnitOfWorkFactory
 
 if TYPE_CHECKING:
     from flask import Flask
+    from pydantic import SecretStr
 
     from api_clients.http import HttpClient
     from audit.export import ExportSummary
@@ -274,29 +276,34 @@ def _executors(settings: Settings) -> dict[str, Executor]:
         )
         made["local"] = LocalExecutor(local, secret)
     if "webhook" in settings.executors:
-        import requests
+        from executors.webhook import NAME, WebhookExecutor
 
-        from executors.webhook import WebhookExecutor
-
-        assert settings.webhook_url is not None, "config checks this"
-        assert settings.webhook_secret is not None, "config checks this"
-        times = (settings.http_connect_timeout_seconds, settings.http_read_timeout_seconds)
-        key = settings.webhook_secret.get_secret_value()
-        made["webhook"] = WebhookExecutor(settings.webhook_url, key, requests.Session(), times)
+        post = _signed_post(settings, NAME, settings.webhook_url, settings.webhook_secret)
+        made["webhook"] = WebhookExecutor(post)
     return made
+
+
+def _signed_post(
+    settings: Settings, name: str, url: str | None, secret: SecretStr | None
+) -> SignedPoster:
+    import requests
+
+    from api_clients.signed_post import SignedPost
+
+    assert url is not None, "config checks this"
+    assert secret is not None, "config checks this"
+    times = (settings.http_connect_timeout_seconds, settings.http_read_timeout_seconds)
+    return SignedPost(name, url, secret.get_secret_value(), requests.Session(), times)
 
 
 def _notifier(settings: Settings) -> Notifier | None:
     if settings.notify_url is None:
         return None
-    import requests
+    from api_clients.notify import SOURCE, WebhookNotifier
 
-    from api_clients.notify import WebhookNotifier
-
-    assert settings.notify_secret is not None, "config checks this"
-    times = (settings.http_connect_timeout_seconds, settings.http_read_timeout_seconds)
-    key = settings.notify_secret.get_secret_value()
-    return WebhookNotifier(settings.notify_url, key, requests.Session(), times)
+    return WebhookNotifier(
+        _signed_post(settings, SOURCE, settings.notify_url, settings.notify_secret)
+    )
 
 
 def _slurm(settings: Settings, run_dir: Path, secret: Callable[[str, str], str | None]) -> Executor:

@@ -9,58 +9,40 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-import requests
-
-from models.domain.errors import ExecutorFailed, FieldError
+from models.domain.errors import ExecutorFailed, FieldError, SourceUnavailable
 from models.domain.execution import ExecutionReport, WorkOrder
-from models.domain.signature import HEADER, signature
+from models.domain.signature import SignedPoster
 from models.domain.time import format_utc
 from models.domain.workload import Workload
 
-LONGEST_ANSWER = 65_536
-"""How much of an answer is read. [B]"""
-
 LONGEST_ID = 200
+"""Longest id of a receiver that is taken. [characters]"""
+
+NAME = "webhook"
+"""What the address is called where it does not answer."""
+
+PASSING = frozenset({408, 409, 425, 429})
+"""Refusals (4xx) that may pass."""
 
 
 class WebhookExecutor:
     """`Executor` behind one address; it is told, and says itself what becomes of a run (`POST /api/jobs/{id}/confirm`)."""
 
-    name = "webhook"
+    name = NAME
     is_real = True
     is_idempotent = True
     settle_seconds = 0.0
     reports = False
 
-    def __init__(
-        self,
-        url: str,
-        secret: str,
-        session: requests.Session,
-        timeout_seconds: tuple[float, float],
-        *,
-        system_now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:
-        """Bind the address.
-
-        Args:
-            url: Where to send.
-            secret: Shared with the receiver.
-            session: Sends.
-            timeout_seconds: For connecting and for reading. [s]
-            system_now: System time.
-        """
-        self._url = url
-        self._secret = secret
-        self._session = session
-        self._timeout_seconds = timeout_seconds
-        self._system_now = system_now
+    def __init__(self, post: SignedPoster) -> None:
+        """Send through what is given."""
+        self._post = post
 
     def check(self, workload: Workload, owner: str) -> tuple[FieldError, ...]:
         """Return nothing: only the receiver knows what it runs."""
@@ -135,32 +117,17 @@ class WebhookExecutor:
         # A hand-over that is sent again is the same message. Other messages set a state, so a repeated one does no harm,
         # and the same wish may come back later: moved there and back again.
         key = hashlib.sha256(body).hexdigest()[:32] if event == "hand_over" else uuid4().hex
-        seconds = int(self._system_now().timestamp())
-        headers = {
-            "Content-Type": "application/json",
-            HEADER: signature(self._secret, seconds, body),
-            "Idempotency-Key": f"{run_id}-{event}-{key}"[:200],
-        }
         try:
-            answer = self._session.post(
-                self._url,
-                data=body,
-                headers=headers,
-                timeout=self._timeout_seconds,
-                allow_redirects=False,
-                stream=True,
-            )
-            with answer:
-                text = answer.raw.read(LONGEST_ANSWER, decode_content=True)
-        except (requests.RequestException, OSError) as error:
-            raise ExecutorFailed(
-                f"the webhook did not answer ({type(error).__name__})", may_have_acted=True
-            ) from error
-        if 200 <= answer.status_code < 300:
-            return _object(text)
-        repeatable = answer.status_code >= 500 or answer.status_code in {408, 409, 425, 429}
+            reply = self._post(body, f"{run_id}-{event}-{key}"[:200])
+        except SourceUnavailable as error:
+            raise ExecutorFailed(str(error), may_have_acted=True) from error
+        if reply.is_good:
+            return _object(reply.body)
+        is_final = 400 <= reply.status < 500 and reply.status not in PASSING
         raise ExecutorFailed(
-            f"the webhook answered {answer.status_code} to {event}", is_final=not repeatable
+            f"the webhook answered {reply.status} to {event}",
+            may_have_acted=not is_final,
+            is_final=is_final,
         )
 
 

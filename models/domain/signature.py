@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from dataclasses import dataclass
+from typing import Protocol
 
 HEADER = "Halfhour-Signature"
 """Header that carries it."""
@@ -19,3 +21,32 @@ def signature(secret: str, seconds: int, body: bytes) -> str:
     """
     text = f"{seconds}.".encode() + body
     return f"t={seconds},v1={hmac.new(secret.encode(), text, hashlib.sha256).hexdigest()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a receiver answered."""
+
+    status: int
+    body: bytes
+    """Its beginning, where it is long."""
+
+    @property
+    def is_good(self) -> bool:
+        """Return whether the message arrived."""
+        return 200 <= self.status < 300
+
+
+class SignedPoster(Protocol):
+    """Sends signed messages to one address."""
+
+    def __call__(self, body: bytes, key: str) -> Reply:
+        """Send a message.
+
+        Args:
+            body: JSON, sent and signed as it is.
+            key: The same for the same message, so that a receiver acts on it once.
+
+        Raises:
+            SourceUnavailable: If nobody answered, or not in time; the message may have arrived.
+        """

@@ -9,7 +9,8 @@ import pytest
 import requests
 import responses
 
-from api_clients.notify import WebhookNotifier
+from api_clients.notify import SOURCE, WebhookNotifier
+from api_clients.signed_post import SignedPost
 from models.domain.errors import SourceUnavailable
 from models.domain.notice import Notice, NoticeKind
 from models.domain.signature import signature
@@ -21,7 +22,10 @@ NOTICE = Notice("ab12", "k", NoticeKind.MOVED, "ada", "job-a", "It moved.", NOON
 
 
 def a_notifier() -> WebhookNotifier:
-    return WebhookNotifier(URL, SECRET, requests.Session(), (1.0, 1.0), system_now=lambda: NOON)
+    times = (1.0, 1.0)
+    return WebhookNotifier(
+        SignedPost(SOURCE, URL, SECRET, requests.Session(), times, system_now=lambda: NOON)
+    )
 
 
 @responses.activate

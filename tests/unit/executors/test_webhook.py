@@ -11,6 +11,7 @@ import pytest
 import requests
 import responses
 
+from api_clients.signed_post import SignedPost
 from executors.webhook import WebhookExecutor
 from models.domain.errors import ExecutorFailed
 from models.domain.execution import WorkOrder
@@ -24,7 +25,10 @@ HOUR = timedelta(hours=1)
 
 
 def a_webhook() -> WebhookExecutor:
-    return WebhookExecutor(URL, SECRET, requests.Session(), (1.0, 1.0), system_now=lambda: NOON)
+    times = (1.0, 1.0)
+    return WebhookExecutor(
+        SignedPost("webhook", URL, SECRET, requests.Session(), times, system_now=lambda: NOON)
+    )
 
 
 def an_order() -> WorkOrder:
@@ -82,7 +86,7 @@ def test_a_message_that_is_sent_again_has_the_same_key_and_another_message_anoth
 
 
 @pytest.mark.parametrize(
-    ("status", "is_final"), [(400, True), (401, True), (302, True), (429, False), (500, False), (503, False)]
+    ("status", "is_final"), [(400, True), (401, True), (302, False), (429, False), (500, False), (503, False)]
 )  # fmt: skip
 @responses.activate
 def test_a_refusal_is_final_and_a_fault_of_the_receiver_is_not(status: int, is_final: bool) -> None:
