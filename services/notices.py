@@ -149,7 +149,8 @@ def _refused(
         if job.status is not JobStatus.REFUSED or plan is None or plan.refusal is None:
             continue
         text = f"{job.job_name} does not fit: {plan.refusal.detail}"
-        key = f"refused/{job.job_id}/{plan.decision_id}"
+        # Its figures change with every forecast; it is news again for another rule, or once the job has changed or fitted.
+        key = f"refused/{job.job_id}/{plan.refusal.rule}/{job.version}"
         yield _notice(context, NoticeKind.REFUSED, key, job, text, now)
 
 

@@ -13,8 +13,9 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from models.domain.access import Caller, Role
-from models.domain.errors import Conflict, FieldError, Forbidden, InvalidRequest
+from models.domain.errors import Conflict, FieldError, Forbidden, InvalidRequest, NotFound
 from models.domain.job import Flexibility, Priority
+from models.domain.ports import UnitOfWork
 from models.domain.routine import AHEAD, LONGEST_WINDOW, MOST_COPIES, Every, Routine, first_on
 from models.domain.time import LONDON
 from models.domain.workload import workload_digest
@@ -26,6 +27,9 @@ log = logging.getLogger(__name__)
 
 MOST_LIVE = 200
 """Most live routines of one owner."""
+
+NOT_ACCEPTED = (InvalidRequest, Conflict, Forbidden, NotFound)
+"""Why an occurrence may be refused; the routine goes on with its next one."""
 
 
 @dataclass(frozen=True)
@@ -133,40 +137,54 @@ def _hand_in(context: Context, routine_id: str, now: datetime) -> int:
     """Make the jobs of every near occurrence of one routine, each in a transaction of its own."""
     jobs = 0
     while True:
-        with context.uow(write=True) as uow:
-            routine = uow.routines.get(routine_id)
-            if not _is_near(routine, now):
-                return jobs
-            day = routine.next_on
-            following = routine.after(day)
-            is_last = routine.until is not None and following > routine.until
-            moved = replace(
-                routine,
-                next_on=following,
-                is_live=not is_last,
-                version=routine.version + 1,
-            )
-            if _has_time(routine, day, now):
-                moved = _with_jobs(context, uow, routine, moved, day)
-            uow.routines.update(moved)
-            uow.commit()
-        jobs += moved.handed_in - routine.handed_in
+        with context.uow() as uow:
+            seen = uow.routines.get(routine_id)
+        if not _is_near(seen, now):
+            return jobs
+        try:
+            jobs += _accept(context, seen, now)
+        except NOT_ACCEPTED as error:
+            log.warning("routine %s, %s: %s", routine_id, seen.next_on, error)
+            _pass_over(context, seen, f"{seen.next_on}: {error}"[:500])
 
 
-def _with_jobs(context: Context, uow: Any, routine: Routine, moved: Routine, day: date) -> Routine:
-    """Accept the jobs of an occurrence, all or none; a refusal is kept and the routine goes on."""
-    caller = Caller(routine.owner, Role.SUBMITTER)
-    drafts = _drafts(routine, day)
-    try:
+def _accept(context: Context, seen: Routine, now: datetime) -> int:
+    """Accept the jobs of an occurrence, all or none, and go on to the next; return how many were made."""
+    drafts = _drafts(seen, seen.next_on) if _has_time(seen, seen.next_on, now) else []
+    caller = Caller(seen.owner, Role.SUBMITTER)
+    with context.uow(write=True) as uow:
+        if not _is_unchanged(uow, seen):
+            return 0
         for draft in drafts:
             submit.made(context, uow, caller, draft)
-    except InvalidRequest as error:
-        log.warning("routine %s, %s: %s", routine.routine_id, day, error)
-        return replace(moved, last_error=f"{day}: {error}"[:500])
-    for draft in drafts:
-        submit.add(context, uow, caller, draft)
-    uow.plans.bump()
-    return replace(moved, handed_in=routine.handed_in + len(drafts), last_error=None)
+        for draft in drafts:
+            submit.add(context, uow, caller, draft)
+        if drafts:
+            uow.plans.bump()
+            seen = replace(seen, handed_in=seen.handed_in + len(drafts), last_error=None)
+        uow.routines.update(_moved_on(seen))
+        uow.commit()
+    return len(drafts)
+
+
+def _pass_over(context: Context, seen: Routine, error: str) -> None:
+    """Note why an occurrence was refused, and go on to the next."""
+    with context.uow(write=True) as uow:
+        if _is_unchanged(uow, seen):
+            uow.routines.update(_moved_on(replace(seen, last_error=error)))
+            uow.commit()
+
+
+def _is_unchanged(uow: UnitOfWork, seen: Routine) -> bool:
+    """Return whether nobody has handed an occurrence in or ended the routine meanwhile."""
+    return uow.routines.get(seen.routine_id).version == seen.version
+
+
+def _moved_on(routine: Routine) -> Routine:
+    """Return a routine with its next occurrence; ended after its last one."""
+    following = routine.after(routine.next_on)
+    is_last = routine.until is not None and following > routine.until
+    return replace(routine, next_on=following, is_live=not is_last, version=routine.version + 1)
 
 
 def _drafts(routine: Routine, day: date) -> list[JobDraft]:

@@ -119,6 +119,24 @@ def test_a_refusal_is_told_with_its_reason(site: Site) -> None:
     assert site.told() == []
 
 
+def test_new_figures_of_the_same_refusal_are_no_news_and_another_wish_that_does_not_fit_is(
+    site: Site,
+) -> None:
+    job_id = site.planned(carbon_cap_g_per_kwh=50.0)
+    site.told()
+    before = site.world.view(job_id).plan
+    site.world.grids["live"].carbon = lambda _slug, _at: 150.0
+    site.world.at(NOON + hours(1))
+    planning.replan(site.world.context, trigger="new_forecast", wait_seconds=None)
+    after = site.world.view(job_id).plan
+    assert before is not None
+    assert after is not None
+    assert before.refusal != after.refusal, "its sentence names the new figures"
+    assert site.told() == []
+    amend.change(site.world.context, OPERATOR, job_id, {"carbon_cap_g_per_kwh": 60.0})
+    assert [notice.kind for notice in site.told()] == [NoticeKind.REFUSED]
+
+
 def test_a_start_that_nobody_confirms_is_told_after_a_quarter_of_an_hour(site: Site) -> None:
     job_id = site.planned()
     start = placed(site.world, job_id).start

@@ -18,7 +18,16 @@ from services import assets, routines
 from services.routines import RoutineDraft
 from storage.database import Database
 from tests.support.fleet import NOON
-from tests.support.world import AUDITOR, OPERATOR, STRANGER, World, a_world, hours, with_cluster
+from tests.support.world import (
+    AUDITOR,
+    OPERATOR,
+    STRANGER,
+    World,
+    a_world,
+    hours,
+    submitted,
+    with_cluster,
+)
 
 JOB = {
     "duration": hours(2),
@@ -144,6 +153,19 @@ def test_an_occurrence_that_is_refused_is_noted_and_the_next_one_is_tried(world:
     assert kept.last_error is not None
     assert kept.last_error.startswith("2026-11-23: ")
     assert kept.next_on == date(2026, 11, 24)
+
+
+def test_a_job_that_has_the_id_of_an_occurrence_stops_no_other_routine(world: World) -> None:
+    routines.create(world.context, OPERATOR, a_draft(routine_id="a-nightly", copies=2))
+    routines.create(world.context, OPERATOR, a_draft(routine_id="b-nightly"))
+    submitted(world, job_id="a-nightly-20261123-2")
+    world.clock.instant = NOON + hours(7)
+    assert routines.extend(world.context) == 1
+    assert list(made(world, "b-nightly")) == ["b-nightly-20261123"]
+    taken = routines.get(world.context, OPERATOR, "a-nightly")
+    assert list(made(world, "a-nightly")) == ["a-nightly-20261123-2"], "all or none"
+    assert "a-nightly-20261123-2" in (taken.last_error or "")
+    assert taken.next_on == date(2026, 11, 24)
 
 
 def test_what_could_never_be_accepted_is_refused_at_once(world: World) -> None:
