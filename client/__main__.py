@@ -11,9 +11,10 @@ import json
 import os
 import sys
 import time
-from datetime import datetime, timezone
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from client import shown
 from client.rest import Refused, Rest
@@ -201,7 +202,7 @@ def _cancel(rest: Rest, args: argparse.Namespace) -> int:
 
 
 def _now() -> datetime:
-    return datetime.now(timezone.utc)  # noqa: UP017 - login nodes have older Pythons
+    return datetime.now(ZoneInfo("UTC"))  # UTC, so that +18h are 18 hours across a change of clocks
 
 
 _COMMANDS = {

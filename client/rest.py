@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import urllib.error
 import urllib.request
@@ -54,7 +55,7 @@ class Rest:
 
     def get(self, *path: str, **query: Any) -> Any:
         """Return the JSON at a path of the API."""
-        return json.loads(self.text(*path, **query))
+        return self._json(self.text(*path, **query))
 
     def text(self, *path: str, **query: Any) -> str:
         """Return the text at a path of the API."""
@@ -63,11 +64,19 @@ class Rest:
 
     def post(self, *path: str, body: Any = None) -> Any:
         """Send JSON under a key of its own, so that a repeated request has one effect; return the answer."""
-        return json.loads(self._ask("POST", path, {} if body is None else body, {}))
+        return self._json(self._ask("POST", path, {} if body is None else body, {}))
 
     def delete(self, *path: str) -> Any:
         """End what stands at a path; return the answer."""
-        return json.loads(self._ask("DELETE", path, None, {}))
+        return self._json(self._ask("DELETE", path, None, {}))
+
+    def _json(self, text: str) -> Any:
+        try:
+            return json.loads(text)
+        except ValueError as error:
+            raise Refused(
+                f"{self._url} answered something else than Halfhour does; is the address right?"
+            ) from error
 
     def _ask(self, method: str, path: tuple[str, ...], body: Any, query: Mapping[str, Any]) -> str:
         url = f"{self._url}/api/" + "/".join(quote(part, safe="") for part in path)
@@ -83,10 +92,10 @@ class Rest:
         request = urllib.request.Request(url, data, headers, method=method)  # noqa: S310 - checked above
         try:
             with self._opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
-                return str(answer.read().decode("utf-8"))
+                return str(answer.read().decode("utf-8", errors="replace"))
         except urllib.error.HTTPError as error:
             raise Refused(_problem(error.read(), error.code)) from error
-        except (urllib.error.URLError, TimeoutError) as error:
+        except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", error)
             raise Refused(
                 f"{self._url} does not answer ({reason}); set HH_URL or say --url"
