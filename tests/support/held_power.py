@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import create_engine, text
@@ -19,6 +20,14 @@ def overbooked(database_url: str) -> list[tuple[str, str, float, float]]:
         HAVING SUM(r.power_kw) > a.max_power_kw + 0.000001
     """
     return [(row[0], row[1], row[2], row[3]) for row in _rows(database_url, query)]
+
+
+def held_kw(database_url: str) -> dict[tuple[str, datetime], float]:
+    """Return what is held of each half-hour of each cluster, by its id and the start. [kW]"""
+    query = (
+        "SELECT asset_id, slot_start, SUM(power_kw) FROM reservations GROUP BY asset_id, slot_start"
+    )
+    return {(row[0], _utc(row[1])): row[2] for row in _rows(database_url, query)}
 
 
 def wrongly_held(database_url: str) -> list[str]:
@@ -47,6 +56,13 @@ def busiest_share(database_url: str) -> float:
 def sqlite_of(folder: Path) -> str:
     """Return the address of the default database of an app in a folder."""
     return f"sqlite:///{next((folder / 'data').glob('*.sqlite3'))}"
+
+
+def _utc(stored: datetime | int) -> datetime:
+    """Return an instant as PostgreSQL gives it, or from microseconds since 1970 as SQLite keeps it."""
+    if isinstance(stored, datetime):
+        return stored.astimezone(UTC)
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=stored)
 
 
 def _rows(database_url: str, query: str) -> list[tuple]:  # type: ignore[type-arg]
