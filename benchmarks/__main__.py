@@ -32,6 +32,7 @@ BENCHMARKS = {
     "startup": Sizes("--runs 3 --idle-seconds 8"),
     "http_reads": Sizes("--jobs 1000 --rounds 40"),
     "quote": Sizes("--jobs 1000 --rounds 40"),
+    "submissions": Sizes("--jobs 100 --seconds 1"),
     "exhaustive": Sizes("--alone 60 --together 15"),
     "audit_verify": Sizes("--records 5000"),
     "beckn": Sizes("--windows 2000 --per-second 50 --seconds 8"),

@@ -7,6 +7,7 @@ import sys
 import time
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import wiring
@@ -40,6 +41,24 @@ def wished(number: int, rng: random.Random, now: datetime) -> JobDraft:
         estimated_power_kw=rng.choice([5.0, 10.0, 25.0, 40.0]),
         earliest_start=release,
     )
+
+
+def request_of(rng: random.Random, now: datetime) -> dict[str, Any]:
+    """Return the body of one request: a job of some hours within two days."""
+    hours = rng.choice([0.5, 1, 2, 3, 4.25, 6])
+    release = now + timedelta(hours=rng.uniform(0.5, 8))
+    finish = release + timedelta(hours=hours + rng.uniform(1, 36))
+    own = rng.randrange(len(PLACES))
+    regions = {PLACES[own], *rng.sample(PLACES, rng.randrange(len(PLACES)))}
+    return {
+        "job_name": "asked for over HTTP",
+        "asset_id": f"cluster-{own}",
+        "duration_hours": hours,
+        "estimated_power_kw": rng.choice([5.0, 10.0, 25.0, 40.0]),
+        "earliest_start": f"{release:%Y-%m-%dT%H:%M:%SZ}",
+        "latest_finish": f"{finish:%Y-%m-%dT%H:%M:%SZ}",
+        "allowed_regions": sorted(regions),
+    }
 
 
 def planned_fleet(folder: Path, jobs: int) -> float:
