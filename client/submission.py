@@ -52,6 +52,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--min-saving", type=float, metavar="PERCENT", help="wait only if it saves this much")
     add("--executor", choices=("slurm", "local", "webhook", "dry_run"))
     add("--attempts", type=int, help="runs at most: after a failure it is planned again")
+    add("--retry-pause", type=int, metavar="MINUTES",
+        help="pause after a first failed run, doubled after each further one (default: 10)")  # fmt: skip
     add("--copies", type=int, help="identical jobs")
     add(
         "--every",
@@ -105,7 +107,10 @@ def job_of(
     }
     workload = work.workload
     env = {**workload.get("env", {}), **_env(args)}
-    named = {"executor": args.executor, "max_attempts": args.attempts, "env": env or None}
+    named = {
+        "executor": args.executor, "max_attempts": args.attempts, "retry_pause_minutes": args.retry_pause,
+        "env": env or None,
+    }  # fmt: skip
     job["workload"] = {**workload, **{k: v for k, v in named.items() if v is not None}}
     return job, work
 

@@ -23,7 +23,7 @@ from models.domain.execution import (
 )
 from models.domain.job import FINAL_STATUSES, OPEN_STATUSES, Job, JobStatus
 from models.domain.ports import Executor, JobView, UnitOfWork
-from models.domain.time import ceil_slot
+from models.domain.time import ceil_slot, floor_slot, format_utc
 from models.domain.workload import read_workload
 from services.context import Context
 from services.intents import told
@@ -212,13 +212,17 @@ def _failed(job: Job, known: HandOver, now: datetime, failures: int) -> _Step:
     ended = replace(known, stage=Stage.ENDED)
     if job.status in FINAL_STATUSES:
         return _Step(ended, job, "ended", "it had been settled before")
-    allowed = read_workload(job.workload or {}).max_attempts
+    work = read_workload(job.workload or {})
+    allowed = work.max_attempts
     fits = ceil_slot(now) + job.duration <= job.latest_finish
     if failures < allowed and fits:
-        text = f"run {failures} of at most {allowed} failed; it is planned again"
+        # The pause gives way where the deadline could not be met after it.
+        last_start = floor_slot(job.latest_finish - job.duration)
+        ready = min(now + work.pause_after(failures), last_start)
+        text = f"run {failures} of at most {allowed} failed; it is planned again, not before {format_utc(ready)}"
         again = replace(
             job, status=JobStatus.PENDING, started_at=None, ended_at=None,
-            pinned_start=None, pinned_asset_id=None,
+            pinned_start=None, pinned_asset_id=None, earliest_start=max(job.earliest_start, ready),
         )  # fmt: skip
         return _Step(ended, again, "failed", text)
     text = "no run is left" if failures >= allowed else "its deadline can no longer be met"

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from models.domain.errors import FieldError, InvalidRequest
@@ -33,6 +34,15 @@ MOST_COPIES = 1000
 
 MOST_ATTEMPTS = 10
 """Most runs of one job, the first included."""
+
+RETRY_PAUSE_MINUTES = 10
+"""Pause after a first failed run where none is named. [min]"""
+
+LONGEST_NAMED_PAUSE_MINUTES = 1440
+"""Longest pause that may be named. [min]"""
+
+LONGEST_PAUSE = timedelta(hours=24)
+"""Doubling ends here. [h]"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +87,13 @@ class Workload:
     """Identical tasks started together; 1 is a plain job."""
     max_attempts: int = 1
     """Runs at most: after a failure it is planned again while its deadline can still be met."""
+    retry_pause_minutes: int = RETRY_PAUSE_MINUTES
+    """Pause after a first failed run, doubled after each further one; 0: none. [min]"""
+
+    def pause_after(self, failures: int) -> timedelta:
+        """Return how long to wait after so many failed runs before the next one may begin."""
+        doubled = timedelta(minutes=self.retry_pause_minutes * (1 << max(0, failures - 1)))
+        return min(doubled, LONGEST_PAUSE)
 
     @property
     def secrets(self) -> Mapping[str, SecretRef]:
@@ -104,7 +121,17 @@ _NUMBERS: Mapping[str, int] = {
 """Largest number of each resource."""
 
 _KEYS = frozenset(
-    {"executor", "command", "script", "resources", "env", "working_dir", "copies", "max_attempts"}
+    {
+        "executor",
+        "command",
+        "script",
+        "resources",
+        "env",
+        "working_dir",
+        "copies",
+        "max_attempts",
+        "retry_pause_minutes",
+    }
 )
 
 
@@ -112,7 +139,8 @@ def read_workload(raw: Mapping[str, Any]) -> Workload:
     """Return the workload a caller described.
 
     Args:
-        raw: As sent: `executor`, `command` or `script`, `resources`, `env`, `working_dir`, `copies`, `max_attempts`.
+        raw: As sent: `executor`, `command` or `script`, `resources`, `env`, `working_dir`, `copies`, `max_attempts`,
+            `retry_pause_minutes`.
 
     Raises:
         InvalidRequest: With one error per wrong field; no value of `env` is ever repeated.
@@ -150,6 +178,8 @@ def read_workload(raw: Mapping[str, Any]) -> Workload:
     resources = _resources(raw.get("resources"), wrong)
     copies = _count(raw, "copies", MOST_COPIES, wrong)
     max_attempts = _count(raw, "max_attempts", MOST_ATTEMPTS, wrong)
+    pause = raw.get("retry_pause_minutes")
+    _whole(pause, "workload.retry_pause_minutes", LONGEST_NAMED_PAUSE_MINUTES, wrong, least=0)
     if wrong:
         raise InvalidRequest(f"the workload cannot be run: {wrong[0].message}", tuple(wrong))
     env = raw.get("env") or {}
@@ -162,6 +192,7 @@ def read_workload(raw: Mapping[str, Any]) -> Workload:
         working_dir=raw.get("working_dir"),
         copies=copies,
         max_attempts=max_attempts,
+        retry_pause_minutes=RETRY_PAUSE_MINUTES if pause is None else pause,
     )
 
 
@@ -218,13 +249,13 @@ def _count(raw: Mapping[str, Any], name: str, most: int, wrong: Wrong) -> int:
     return value if _whole(value, f"workload.{name}", most, wrong) and value is not None else 1
 
 
-def _whole(value: object, name: str, most: int, wrong: Wrong) -> bool:
-    """Return whether a value is left out or a whole number from 1; note it where it is not."""
-    is_whole = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most
+def _whole(value: object, name: str, most: int, wrong: Wrong, *, least: int = 1) -> bool:
+    """Return whether a value is left out or a whole number in range; note it where it is not."""
+    is_whole = isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
     if value is None or is_whole:
         return True
     shown = value if isinstance(value, int | float) else str(value)[:80]
-    wrong.append(FieldError(name, "is not a whole number in range", shown, f"1 to {most:,}"))
+    wrong.append(FieldError(name, "is not a whole number in range", shown, f"{least} to {most:,}"))
     return False
 
 

@@ -10,7 +10,14 @@ from typing import Annotated, Any
 
 from pydantic import WithJsonSchema
 
-from models.domain.workload import EXECUTORS, MOST_ATTEMPTS, MOST_COPIES, WORD_ALLOWED
+from models.domain.workload import (
+    EXECUTORS,
+    LONGEST_NAMED_PAUSE_MINUTES,
+    MOST_ATTEMPTS,
+    MOST_COPIES,
+    RETRY_PAUSE_MINUTES,
+    WORD_ALLOWED,
+)
 from models.domain.workload_checks import LONGEST_ARGUMENT, LONGEST_PATH, MOST_ARGUMENTS
 
 _WORD = {
@@ -73,6 +80,14 @@ WORKLOAD_SCHEMA: dict[str, Any] = {
         "max_attempts": _count(
             MOST_ATTEMPTS, "Runs at most: after a failure it is planned again within its deadline."
         ),
+        "retry_pause_minutes": {
+            "type": "integer",
+            "minimum": 0,
+            "maximum": LONGEST_NAMED_PAUSE_MINUTES,
+            "default": RETRY_PAUSE_MINUTES,
+            "description": "Pause after a first failed run, doubled after each further one; shorter where its "
+            "deadline asks for it. [min]",
+        },
         "resources": {
             "type": "object",
             "additionalProperties": False,

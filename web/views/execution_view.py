@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from models.domain.execution import ExecutionState, HandOver, Stage, Wanted
 from models.domain.ports import JobView
+from models.domain.workload import read_workload
 from web.views.formatting import kilowatt_hours
 from web.views.job_facts import Fact
 from web.views.stamps import dated
@@ -52,8 +53,7 @@ def execution_facts(view: JobView, now: datetime) -> tuple[Fact, ...]:
         Fact("Started by", name if found.external_id is None else f"{name}, {found.external_id}")
     ]
     facts.append(Fact("State", _state(found)))
-    if found.attempt > 1:
-        facts.append(Fact("Attempt", str(found.attempt)))
+    facts += _attempts(view, found)
     if found.begin is not None:
         facts.append(Fact("Planned start", "", dated(found.begin, now)))
     if found.started_at is not None:
@@ -68,6 +68,19 @@ def execution_facts(view: JobView, now: datetime) -> tuple[Fact, ...]:
     if found.exit_code is not None:
         facts.append(Fact("Exit code", str(found.exit_code)))
     return tuple(facts)
+
+
+def _attempts(view: JobView, found: HandOver) -> list[Fact]:
+    """Return which run this is and what follows a failure; nothing where there is one run at most."""
+    work = read_workload(view.job.workload or {})
+    facts = [Fact("Attempt", str(found.attempt))] if found.attempt > 1 else []
+    if work.max_attempts > 1:
+        pause = work.retry_pause_minutes
+        waits = f"{pause} min later, then twice as long each time" if pause else "at once"
+        facts.append(
+            Fact("After a failure", f"tried again {waits}; {work.max_attempts} runs at most")
+        )
+    return facts
 
 
 def execution_note(view: JobView) -> str:

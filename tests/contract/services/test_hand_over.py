@@ -396,6 +396,32 @@ def test_a_failed_run_is_planned_and_started_again_up_to_its_attempts(hall: Hall
         assert [one.exit_code for one in uow.hand_overs.of_job(job_id)] == [3, 3]
 
 
+def test_after_a_failure_it_waits_and_twice_as_long_after_the_next(hall: Hall) -> None:
+    work = {**WORK, "max_attempts": 4, "retry_pause_minutes": 20}
+    job_id = later(hall, latest_finish=NOON + hours(20), workload=work)
+    hall.tick()
+    for pause in (20, 40, 80):
+        begin = placed(hall.world, job_id).start
+        hall.executor.start(at=begin)
+        hall.executor.end(3, after=10 * MINUTE)
+        failed = begin + 12 * MINUTE
+        hall.at(failed)
+        assert hall.world.view(job_id).job.earliest_start == failed + pause * MINUTE
+        assert placed(hall.world, job_id).start >= failed + pause * MINUTE
+
+
+def test_a_pause_gives_way_to_the_deadline(hall: Hall) -> None:
+    # It fails at 18:12 and has to be done by 20:00: for an hour's work the last start is 19:00.
+    work = {**WORK, "max_attempts": 2, "retry_pause_minutes": 300}
+    job_id = later(hall, latest_finish=NOON + hours(8), workload=work)
+    hall.tick()
+    begin = placed(hall.world, job_id).start
+    hall.executor.start(at=begin)
+    hall.executor.end(3, after=10 * MINUTE)
+    hall.at(begin + 12 * MINUTE)
+    assert placed(hall.world, job_id).start == NOON + hours(7)
+
+
 def test_a_failed_run_is_not_repeated_where_its_deadline_could_not_be_met(hall: Hall) -> None:
     job_id = later(hall, latest_finish=NOON + hours(7.5), workload={**WORK, "max_attempts": 5})
     hall.tick()

@@ -51,12 +51,12 @@ def test_a_job_is_one_the_api_takes() -> None:
     made = job(
         "--hours 2 --kw 3 --by fri 17:30".replace("fri 17:30", "+20h")
         + " --region london --region scotland --after job-1 --priority high --carbon-cap 200 --max-price 0.2"
-        " --executor slurm --attempts 2 --env A=1 --secret TOKEN=HF_TOKEN -- python -m train -- x"
+        " --executor slurm --attempts 2 --retry-pause 5 --env A=1 --secret TOKEN=HF_TOKEN -- python -m train -- x"
     )
     draft = JobSubmission.model_validate(made).to_draft()
     assert draft.workload == {
         "command": ["python", "-m", "train", "--", "x"], "working_dir": "/srv/ada", "executor": "slurm",
-        "max_attempts": 2, "env": {"A": "1", "TOKEN": {"from_env": "HF_TOKEN"}},
+        "max_attempts": 2, "retry_pause_minutes": 5, "env": {"A": "1", "TOKEN": {"from_env": "HF_TOKEN"}},
     }  # fmt: skip
     assert (draft.job_name, draft.allowed_regions) == ("python", ("london", "scotland"))
     assert draft.latest_finish == datetime(2026, 11, 22, 8, 10, tzinfo=UTC)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -35,11 +36,21 @@ def test_a_workload_is_read_with_everything() -> None:
             "working_dir": "/srv/train",
             "copies": 4,
             "max_attempts": 3,
+            "retry_pause_minutes": 0,
         }
     )
     assert work.plain_env == {"EPOCHS": "3"}
     assert work.secrets == {"HF_TOKEN": SecretRef("HF_TOKEN")}
     assert (work.resources.gpus, work.resources.gpu_type, work.copies) == (8, "h100", 4)
+    assert (work.max_attempts, work.retry_pause_minutes) == (3, 0)
+
+
+def test_pauses_double_up_to_a_day() -> None:
+    work = read_workload({**PLAIN, "retry_pause_minutes": 60})
+    pauses = [work.pause_after(failures) / timedelta(hours=1) for failures in range(1, 8)]
+    assert pauses == [1, 2, 4, 8, 16, 24, 24]
+    assert read_workload(PLAIN).pause_after(1) == timedelta(minutes=10)
+    assert read_workload({**PLAIN, "retry_pause_minutes": 0}).pause_after(9) == timedelta(0)
 
 
 HOSTILE: list[tuple[dict[str, Any], str]] = [
@@ -133,6 +144,9 @@ HOSTILE: list[tuple[dict[str, Any], str]] = [
     ({**PLAIN, "copies": 0}, "workload.copies"),
     ({**PLAIN, "copies": 1001}, "workload.copies"),
     ({**PLAIN, "max_attempts": 11}, "workload.max_attempts"),
+    ({**PLAIN, "retry_pause_minutes": -1}, "workload.retry_pause_minutes"),
+    ({**PLAIN, "retry_pause_minutes": 1441}, "workload.retry_pause_minutes"),
+    ({**PLAIN, "retry_pause_minutes": "10"}, "workload.retry_pause_minutes"),
     ({**PLAIN, "comment": "halfhour:other"}, "workload.comment"),
 ]
 

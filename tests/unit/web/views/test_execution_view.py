@@ -44,6 +44,16 @@ def test_a_late_start_says_how_late() -> None:
     assert delay_text(timedelta(seconds=2.4)) == "2 s"
 
 
+def test_retries_are_said_where_there_are_any() -> None:
+    assert "After a failure" not in texts(WAITING)
+    work = {"command": ["true"], "max_attempts": 3, "retry_pause_minutes": 15}
+    view = view_of(WAITING, job=replace(a_job(), workload=work))
+    told = {fact.label: fact.text for fact in execution_facts(view, NOON)}
+    assert told["After a failure"] == (
+        "tried again 15 min later, then twice as long each time; 3 runs at most"
+    )
+
+
 def test_energy_says_where_it_comes_from() -> None:
     ended = replace(
         WAITING, state=ExecutionState.COMPLETED, stage=Stage.ENDED, started_at=NOON,
