@@ -26,6 +26,7 @@ from services.changes import Change, changes_of
 from services.context import Context
 from services.negotiating import known_faults, negotiated
 from services.negotiation_log import begin, finished, mark_failed
+from services.plan_queue import PlanQueue, Ticket
 from services.plan_turn import turn
 from services.signals import RefreshReport
 from services.situation import Facts, has_only_grown, lacks_answer, load
@@ -41,6 +42,8 @@ STRICT_ATTEMPTS = 1
 
 ASKED_FOR = frozenset({"schedule", "schedule_all"})
 """Triggers by which somebody wants every job tried again."""
+
+_queue = PlanQueue()
 
 
 def schedule(context: Context, caller: Caller, job_id: str) -> PlanRun:
@@ -77,6 +80,8 @@ def replan_if_needed(context: Context, report: RefreshReport) -> PlanRun | None:
 def replan(context: Context, *, trigger: str, wait_seconds: float | None = -1.0) -> PlanRun:
     """Plan now. Waits up to the configured seconds, then answers `finished=False` and goes on behind.
 
+    Who asks for the same reason while such a plan waits for its turn gets that plan (`services.plan_queue`).
+
     Args:
         context: Ports.
         trigger: Why (see `NegotiationSummary.trigger`).
@@ -85,31 +90,32 @@ def replan(context: Context, *, trigger: str, wait_seconds: float | None = -1.0)
     Raises:
         HalfhourError: What the planning raised, if it ended within the wait.
     """
-    negotiation_id = context.new_id()
-    begin(context, negotiation_id, trigger)
-    if wait_seconds is None:
-        return _run(context, negotiation_id, trigger)
-    limit = context.settings.schedule_wait_seconds if wait_seconds < 0 else wait_seconds
-    box: dict[str, Any] = {}
+    ticket, is_new = _queue.join(context, trigger, context.new_id)
+    limit = (
+        context.settings.schedule_wait_seconds
+        if wait_seconds and wait_seconds < 0
+        else wait_seconds
+    )
+    if is_new and limit is None:
+        _make(ticket)
+    elif is_new:
+        threading.Thread(
+            target=_make, args=(ticket,), name=f"plan-{ticket.negotiation_id}", daemon=True
+        ).start()
+    return _queue.wait(ticket, limit)
 
-    def work() -> None:
-        try:
-            box["run"] = _run(context, negotiation_id, trigger)
-        except BaseException as error:
-            box["error"] = error
-            if box.get("left"):
-                log.exception("negotiation %s failed", negotiation_id)
 
-    worker = threading.Thread(target=work, name=f"plan-{negotiation_id}", daemon=True)
-    worker.start()
-    worker.join(limit)
-    if worker.is_alive():
-        box["left"] = True
-        return PlanRun(str(negotiation_id), finished=False)
-    if "error" in box:
-        raise box["error"]
-    answer: PlanRun = box["run"]
-    return answer
+def _make(ticket: Ticket) -> None:
+    """Make the plan of a ticket, and tell everybody who waits for it."""
+    context, negotiation_id = ticket.context, ticket.negotiation_id
+    try:
+        begin(context, negotiation_id, ticket.trigger)
+        run = _run(ticket)
+    except BaseException as error:
+        if not _queue.end(ticket, error=error):
+            log.exception("negotiation %s failed", negotiation_id)
+        return
+    _queue.end(ticket, run=run)
 
 
 def replan_after(context: Context, *, trigger: str) -> PlanRun | None:
@@ -129,11 +135,13 @@ def replan_after(context: Context, *, trigger: str) -> PlanRun | None:
         return None
 
 
-def _run(context: Context, negotiation_id: UUID, trigger: str) -> PlanRun:
+def _run(ticket: Ticket) -> PlanRun:
+    context, negotiation_id, trigger = ticket.context, ticket.negotiation_id, ticket.trigger
     started = context.clock.now()
     holder = f"{context.settings.holder}:{negotiation_id}"
     try:
         with turn(context, holder) as token:
+            _queue.begun(ticket)
             run = _plan_until_fresh(context, negotiation_id, trigger, started, token)
     except BaseException as error:
         mark_failed(context, negotiation_id, trigger, started, error)

@@ -1,0 +1,92 @@
+"""Plans that wait for their turn in this process: who asks for the same before one has begun waits for it, not for another.
+
+A plan reads the facts when its turn has come. Until then it answers everybody who asked meanwhile for the same reason,
+so that a crowd that plans at once makes one plan beside the one at work and not one each.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from services.context import Context
+from services.types import PlanRun
+
+
+@dataclass(eq=False)
+class Ticket:
+    """One plan that waits, is made, or is done."""
+
+    context: Context
+    trigger: str
+    negotiation_id: UUID
+    done: threading.Event = field(default_factory=threading.Event)
+    run: PlanRun | None = None
+    error: BaseException | None = None
+    waiting: int = 0
+    """How many wait for what comes of it."""
+
+
+class PlanQueue:
+    """The tickets of this process that have not begun."""
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        self._lock = threading.Lock()
+        self._tickets: list[Ticket] = []
+
+    def join(
+        self, context: Context, trigger: str, new_id: Callable[[], UUID]
+    ) -> tuple[Ticket, bool]:
+        """Return the ticket of a plan that has not begun, and whether it is new and its holder must see to it.
+
+        Args:
+            context: Which application asks.
+            trigger: Why; only plans made for the same reason are shared.
+            new_id: Draws the id of a new negotiation.
+        """
+        with self._lock:
+            for ticket in self._tickets:
+                if ticket.context is context and ticket.trigger == trigger:
+                    ticket.waiting += 1
+                    return ticket, False
+            ticket = Ticket(context, trigger, new_id(), waiting=1)
+            self._tickets.append(ticket)
+            return ticket, True
+
+    def wait(self, ticket: Ticket, limit_seconds: float | None) -> PlanRun:
+        """Return what came of a ticket that was joined, or that it is not finished within a limit.
+
+        Args:
+            ticket: As `join` gave it.
+            limit_seconds: None: however long it takes. [s]
+
+        Raises:
+            BaseException: What the planning raised.
+        """
+        is_done = ticket.done.wait(limit_seconds)
+        with self._lock:
+            ticket.waiting -= 1
+        if not is_done:
+            return PlanRun(str(ticket.negotiation_id), finished=False)
+        if ticket.error is not None:
+            raise ticket.error
+        assert ticket.run is not None
+        return ticket.run
+
+    def begun(self, ticket: Ticket) -> None:
+        """Share a ticket no more: its plan reads the facts now, and who comes later must not miss what they changed."""
+        with self._lock:
+            if ticket in self._tickets:
+                self._tickets.remove(ticket)
+
+    def end(self, ticket: Ticket, *, run: PlanRun | None = None, error: BaseException | None = None) -> bool:  # fmt: skip
+        """Tell everybody who waits what came of it; return whether anybody still does."""
+        self.begun(ticket)
+        ticket.run, ticket.error = run, error
+        with self._lock:
+            is_awaited = ticket.waiting > 0
+            ticket.done.set()
+        return is_awaited
