@@ -205,9 +205,10 @@ class _Taker:
             return ""
         if value is None:
             raise Refused("CTX_MISSING_FIELD", f"the context has no {name}", f"$.context.{name}")
-        if not isinstance(value, str) or not value or len(value) > longest:
+        # Control characters have no place in a name, nor in a log, and not every database can hold them.
+        if not isinstance(value, str) or not 0 < len(value) <= longest or not value.isprintable():
             raise Refused(
-                "CTX_INVALID_FIELD", f"{name} is not a text of 1 to {longest} characters",
+                "CTX_INVALID_FIELD", f"{name} is not a printable text of 1 to {longest} characters",
                 f"$.context.{name}",
             )  # fmt: skip
         return value

@@ -39,7 +39,15 @@ _FALLBACK = {"BIZ": "40000", "POL": "50000"}
 class Refused(ProtocolError):
     """A message that is answered with a NACK, or a request that is answered with an error in its callback."""
 
-    def __init__(self, code: str, message: str, path: str = "", *, retry_after: int = 0) -> None:
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        path: str = "",
+        *,
+        retry_after: int = 0,
+        of_gateway: bool = False,
+    ) -> None:
         """Store what was wrong.
 
         Args:
@@ -47,11 +55,13 @@ class Refused(ProtocolError):
             message: One sentence for the counterparty; nothing internal.
             path: Where in the message, as JSONPath.
             retry_after: When to try again, where that helps. [s]
+            of_gateway: The gateway's signature is at fault, not the sender's.
         """
         super().__init__(message)
         self.code = code
         self.path = path
         self.retry_after = retry_after
+        self.of_gateway = of_gateway
 
     @property
     def status(self) -> int:

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 from beckn import wire
-from beckn.admission import Admission, Admitted, answered, digest
+from beckn.admission import AUTHORIZATION, Admission, Admitted, answered, digest
 from beckn.buyer import Buyer
 from beckn.dialects import CODECS
 from beckn.faults import Refused
@@ -23,7 +23,7 @@ from beckn.model import Dialect, Party
 from beckn.outbox import Outbox
 from beckn.registry import CachedRegistry
 from beckn.seller import Seller
-from beckn.signing import Signer
+from beckn.signing import Signer, parse_header
 from models.domain.errors import HalfhourError, InvalidRequest
 from models.domain.exchange import Message, Work, WorkKind
 from models.domain.market import Contract, Window
@@ -132,7 +132,15 @@ class Node:
             admitted = self._admission.check(action, raw, headers, address)
             reply = self._journal.put(self._taken(admitted))
         except Refused as refused:
-            return self._refused(refused, action, raw, address)
+            return self._refused(refused, action, raw, headers, address)
+        except HalfhourError:
+            log.exception("a message could not be stored")
+            failed = Refused(
+                "NET_INTERNAL_ERROR",
+                "the message could not be stored; send it again",
+                retry_after=5,
+            )
+            return self._refused(failed, action, raw, headers, address)
         self.wake()
         return reply
 
@@ -223,7 +231,14 @@ class Node:
 
     # --- refusing -----------------------------------------------------------------------------
 
-    def _refused(self, refused: Refused, action: str, raw: bytes, address: str) -> Reply:
+    def _refused(
+        self,
+        refused: Refused,
+        action: str,
+        raw: bytes,
+        given: Sequence[tuple[str, str]],
+        address: str,
+    ) -> Reply:
         """Answer with a NACK in the dialect of the message, as far as it can be read, and keep a record."""
         ids = _readable_ids(raw)
         dialect = _dialect_of(ids)
@@ -233,28 +248,34 @@ class Node:
             status = 200 if status in {400, 403} else status
         body = wire.serialise(codec.nack(ids.get("message_id", ""), refused))
         headers = {"Content-Type": "application/json"}
+        if dialect is Dialect.LTS:
+            now = int(self._context.system_now().timestamp())
+            headers["Signature"] = self._signer.header(
+                body, now, request_signature=_signature_in(given)
+            )
         if refused.retry_after:
             headers["Retry-After"] = str(refused.retry_after)
         if status == 401:
             realm = self._identity.subscriber_id
-            headers["WWW-Authenticate"] = (
-                f'Signature realm="{realm}",headers="(created) (expires) digest"'
-            )
+            name = "Proxy-Authenticate" if refused.of_gateway else "WWW-Authenticate"
+            headers[name] = f'Signature realm="{realm}",headers="(created) (expires) digest"'
         log.info("refused %s from %s: %s", action[:40], address, refused.code)
         if refused.code != "AUT_RATE_LIMITED":
-            self._refusals.put(
-                {
-                    "event": "refused",
-                    "counterparty": ids.get("sender", ""),
-                    "action": action[:40],
-                    "transaction_id": ids.get("transaction_id", ""),
-                    "message_id": ids.get("message_id", ""),
-                    "dialect": str(dialect),
-                    "body_sha256": digest(raw),
-                    "code": refused.code,
-                    "text": str(refused)[:300],
-                }
-            )
+            said = {
+                "event": "refused",
+                "counterparty": ids.get("seller" if action.startswith("on_") else "buyer", ""),
+                "action": action[:40],
+                "transaction_id": ids.get("transaction_id", ""),
+                "message_id": ids.get("message_id", ""),
+                "dialect": str(dialect),
+                "body_sha256": digest(raw),
+                "code": refused.code,
+                "text": str(refused)[:300],
+            }
+            try:
+                self._refusals.put(said)
+            except HalfhourError:
+                log.exception("the refusal of a message could not be stored: %s", said)
         return Reply(status, body, headers)
 
     def _note(self, batch: Sequence[Mapping[str, Any]]) -> Sequence[bool]:
@@ -418,7 +439,8 @@ def _readable_ids(raw: bytes) -> dict[str, str]:
     for name, keys in {
         "message_id": ("messageId", "message_id"),
         "transaction_id": ("transactionId", "transaction_id"),
-        "sender": ("bapId", "bap_id"),
+        "buyer": ("bapId", "bap_id"),
+        "seller": ("bppId", "bpp_id"),
         "version": ("version",),
         "camel": ("messageId", "transactionId", "bapId"),
     }.items():
@@ -427,6 +449,17 @@ def _readable_ids(raw: bytes) -> dict[str, str]:
             if isinstance(value, str) and _TEXT.fullmatch(value):
                 found.setdefault(name, value)
     return found
+
+
+def _signature_in(headers: Sequence[tuple[str, str]]) -> str | None:
+    """Return the signature that a refused message came with, as far as it can be read."""
+    given = [value for name, value in headers if name.lower() == AUTHORIZATION]
+    if len(given) != 1:
+        return None
+    try:
+        return parse_header(given[0]).signature
+    except Refused:
+        return None
 
 
 def _dialect_of(ids: Mapping[str, str]) -> Dialect:

@@ -28,6 +28,9 @@ KEEP_SECONDS = 300.0
 KEEP_ABSENT_SECONDS = 30.0
 """How long a key that was not found is not asked for again. [s]"""
 
+FRESH_SECONDS = 5.0
+"""How soon a key is asked for again where a signature did not fit: bad signatures must not make us flood a registry. [s]"""
+
 MOST_KEPT = 2000
 
 
@@ -44,7 +47,8 @@ class Record:
     valid_from: datetime | None = None
     valid_until: datetime | None = None
     status: str = "SUBSCRIBED"
-    network_ids: tuple[str, ...] = ()
+    network_ids: tuple[str, ...] | None = None
+    """Networks it is a member of; None where its registry says nothing about networks."""
 
     def problem(self, now: datetime) -> str | None:
         """Return why the key must not be used at an instant, or None."""
@@ -71,7 +75,7 @@ class Registry(Protocol):
         """Return every participant in a role (`BAP | BPP`), where the registry can list them. Raises as `keys`."""
 
 
-def record_of(row: Mapping[str, Any], network_ids: tuple[str, ...] = ()) -> Record:
+def record_of(row: Mapping[str, Any], network_ids: tuple[str, ...] | None = None) -> Record:
     """Read one record; registries name its fields differently.
 
     Raises:
@@ -241,7 +245,7 @@ def _is_whole(row: Mapping[str, Any]) -> bool:
     return True
 
 
-def _readable(row: Mapping[str, Any], networks: tuple[str, ...] = ()) -> Record:
+def _readable(row: Mapping[str, Any], networks: tuple[str, ...] | None = None) -> Record:
     try:
         return record_of(row, networks)
     except InvalidRequest as error:
@@ -257,21 +261,21 @@ class CachedRegistry:
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._kept: OrderedDict[tuple[str, str], tuple[float, tuple[Record, ...]]] = OrderedDict()
+        """When it was asked, and what was answered."""
 
     def keys(self, subscriber_id: str, key_id: str, *, fresh: bool = False) -> tuple[Record, ...]:
-        """Return the records of one key; `fresh` asks again, as after a signature that did not fit."""
+        """Return the records of one key; `fresh` asks again soon, as after a signature that did not fit."""
         name = (subscriber_id, key_id)
         moment = self._monotonic()
         with self._lock:
             kept = self._kept.get(name)
-        if kept is not None and moment < kept[0] and not fresh:
-            return kept[1]
+        if kept is not None:
+            keep = KEEP_SECONDS if kept[1] else KEEP_ABSENT_SECONDS
+            if moment - kept[0] < (FRESH_SECONDS if fresh else keep):
+                return kept[1]
         found = self._inner.keys(subscriber_id, key_id)
         with self._lock:
-            self._kept[name] = (
-                moment + (KEEP_SECONDS if found else KEEP_ABSENT_SECONDS),
-                found,
-            )
+            self._kept[name] = (moment, found)
             self._kept.move_to_end(name)
             while len(self._kept) > MOST_KEPT:
                 self._kept.popitem(last=False)

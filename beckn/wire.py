@@ -15,8 +15,11 @@ MOST_DEPTH = 32
 """Deepest nesting of objects and lists taken."""
 
 
-_NESTING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
-"""A whole text, or a bracket outside of one."""
+_NESTING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
+"""A whole text, or a bracket outside of one.
+
+A text that never ends is taken to the end of the body, so that no part of it is looked at twice: the time is linear.
+"""
 
 
 def parse(raw: bytes) -> dict[str, Any]:

@@ -10,7 +10,14 @@ from pathlib import Path
 import pytest
 
 from beckn.faults import Refused
-from beckn.registry import CachedRegistry, DediRegistry, FileRegistry, LookupRegistry, Record
+from beckn.registry import (
+    FRESH_SECONDS,
+    CachedRegistry,
+    DediRegistry,
+    FileRegistry,
+    LookupRegistry,
+    Record,
+)
 from models.domain.errors import SourceMalformed, SourceUnavailable
 from models.domain.peers import PeerAnswer
 
@@ -141,6 +148,11 @@ def test_answers_are_kept_for_minutes_and_absent_keys_for_half_of_one() -> None:
         assert inner.asked == asked
     cached.keys("a", "k", fresh=True)
     assert inner.asked == 4
+    cached.keys("a", "k", fresh=True)
+    assert inner.asked == 4  # asked just now: a flood of bad signatures is not passed on
+    seconds[0] += FRESH_SECONDS
+    cached.keys("a", "k", fresh=True)
+    assert inner.asked == 5
 
 
 def test_a_signer_needs_a_live_key_in_the_right_role() -> None:

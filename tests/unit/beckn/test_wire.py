@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from beckn import wire
@@ -25,6 +27,8 @@ def test_an_object_comes_back_as_it_was_sent() -> None:
         (b'{"a":"\xff"}', "UTF-8"),
         (b'{"a":' + b"[" * 40 + b"]" * 40 + b"}", "deeper"),
         (b"[" * 500_000, "deeper"),
+        (b'"' + b'\\"' * 500_000, "not JSON"),
+        (b'{"a":"' + b'\\"' * 500_000 + b"\\", "not JSON"),
         (b'{"a":"' + b"x" * wire.MOST_BYTES + b'"}', "bytes"),
     ],
 )
@@ -36,3 +40,10 @@ def test_anything_else_is_refused_with_its_reason(raw: bytes, word: str) -> None
 
 def test_brackets_inside_text_are_not_nesting() -> None:
     assert wire.deepest('{"a":"[[[[\\"[[[["}') == 1
+
+
+def test_a_text_without_an_end_is_looked_at_once() -> None:
+    # 500,000 escaped quotes and no end: looking again from each of them would take hours.
+    begun = time.process_time()
+    assert wire.deepest("[" + '"' + '\\"' * 500_000) == 1
+    assert time.process_time() - begun < 5.0
