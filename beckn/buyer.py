@@ -26,7 +26,7 @@ from models.domain.market import (
     Side,
 )
 from models.domain.ports import UnitOfWork
-from services import market_deals, market_jobs, market_records, planning
+from services import market_deals, market_ends, market_jobs, market_records, planning
 from services.context import Context
 
 DOMAIN = {Dialect.RC1: "beckn.one:DEG:compute-energy:1.0", Dialect.V1: "flexibility"}
@@ -285,7 +285,7 @@ class Buyer:
                 uow.commit()
         except (DealRefused, NotFound) as error:
             self.ask(bound.contract_id, "cancel")
-            market_deals.end(
+            market_ends.end(
                 self._context, bound, ContractState.CANCELLED, f"our job cannot use it: {error}"
             )
             return
@@ -298,7 +298,7 @@ class Buyer:
     def _ended(self, held: Contract, received: Message, state: ContractState, why: str) -> None:
         had_job = bool(held.moves)
         applied = (*held.applied, f"{received.action} {received.message_id}")
-        market_deals.end(
+        market_ends.end(
             self._context,
             replace(held, applied=applied),
             state,
@@ -333,7 +333,7 @@ class Buyer:
             uow.commit()
         if leaves:
             self.ask(held.contract_id, "cancel")
-            market_deals.end(
+            market_ends.end(
                 self._context, noted, ContractState.CANCELLED, "left after a grid event"
             )
             planning.replan_after(self._context, trigger=market_deals.TRIGGER)
@@ -353,7 +353,7 @@ class Buyer:
         with self._context.uow() as uow:
             late = [one for one in uow.market.find(wanted) if one.updated_at < limit]
         for one in late:
-            market_deals.end(
+            market_ends.end(
                 self._context, one, ContractState.FAILED, "the seller did not answer in time"
             )
         return len(late)

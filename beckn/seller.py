@@ -32,7 +32,7 @@ from models.domain.regions import REGIONS
 from services import market, market_deals
 from services.context import Context
 from services.market import MOST_WINDOWS, Wanted
-from services.market_deals import Terms
+from services.market_terms import Terms
 from services.market_windows import Catalogue
 
 CODES: Mapping[DealRule, str] = {
@@ -47,6 +47,7 @@ CODES: Mapping[DealRule, str] = {
     DealRule.TOO_LATE: "POL_CANCELLATION_NOT_ALLOWED",
     DealRule.UPDATE: "POL_UPDATE_NOT_ALLOWED",
     DealRule.JOB: "BIZ_FULFILLMENT_UNAVAILABLE",
+    DealRule.LIMIT: "POL_NP_CAPACITY_EXCEEDED",
 }
 """Error code by rule of the deal."""
 

@@ -22,10 +22,10 @@ from models.domain.market import (
     WindowKind,
 )
 from models.domain.regions import region
-from services import market_deals
+from services import market_deals, market_ends, planning
 from services.context import Context
 from services.market_claims import must_be_free
-from services.market_deals import Terms
+from services.market_terms import Terms
 from services.market_windows import DEFAULT_HOURS, LONGEST_HOURS, Catalogue, catalogue, is_slot_id
 
 MOST_WINDOWS = 100
@@ -112,7 +112,8 @@ def on_offer(context: Context, wanted: Wanted) -> Catalogue:
                 ),
             ),
         )  # fmt: skip
-    market_deals.expire(context)
+    if market_ends.expire(context):
+        planning.replan_after(context, trigger=market_deals.TRIGGER)
     context.signals.ensure_fresh()
     hours = DEFAULT_HOURS if wanted.hours_ahead <= DEFAULT_HOURS else LONGEST_HOURS
     return catalogue(context, hours)
@@ -190,7 +191,7 @@ def confirm(context: Context, caller: Caller, slot_id: str, job_id: str | None) 
             (FieldError("slot_id", "is not one of ours", slot_id[:60], None, "take it from a search"),),
         )  # fmt: skip
     context.signals.ensure_fresh()
-    market_deals.expire(context)
+    market_ends.expire(context)
     is_compute = slot_id.startswith("cw-")
     if is_compute and not job_id:
         raise InvalidRequest(
@@ -217,7 +218,7 @@ def confirm(context: Context, caller: Caller, slot_id: str, job_id: str | None) 
         with context.uow() as uow:
             left = uow.market.get(quoted.contract_id)
         if left.state in OPEN_STATES:
-            market_deals.end(context, left, ContractState.CANCELLED, str(error))
+            market_ends.end(context, left, ContractState.CANCELLED, str(error))
         raise
 
 

@@ -6,15 +6,19 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
+from typing import NoReturn
 
 from agents.view import Held
 from models.domain.asset import Asset
 from models.domain.errors import Conflict
 from models.domain.exchange import ContractFilter
-from models.domain.market import BINDING_STATES, Claim, ContractState
+from models.domain.market import BINDING_STATES, Claim, ContractState, WindowKind
 from models.domain.ports import UnitOfWork
 from models.domain.power_limit import PowerLimit
 from models.domain.time import SLOT, Horizon
+
+MOST_BOUND = 10_000
+"""Contracts that bind us at once, at most as many as are looked at."""
 
 REASON = "held by contract {}"
 """Reason of a limit that a contract puts on a cluster."""
@@ -107,10 +111,29 @@ def most_kw(claims: Iterable[Claim]) -> Mapping[tuple[str, datetime], float]:
     return found
 
 
-def must_be_free(uow: UnitOfWork, job_id: str) -> None:
-    """Raise `Conflict` where a contract decides when a job runs."""
-    states = BINDING_STATES | {ContractState.HELD}
+def must_be_free(
+    uow: UnitOfWork,
+    job_id: str,
+    *,
+    besides: str = "",
+    states: frozenset[ContractState] = BINDING_STATES | {ContractState.HELD},
+) -> None:
+    """Raise `Conflict` where a contract decides when a job runs.
+
+    Args:
+        uow: Any transaction.
+        job_id: The job.
+        besides: Transaction whose contracts do not count.
+        states: States in which a contract decides.
+    """
     for contract in uow.market.find(ContractFilter(job_id=job_id, states=states)):
-        raise Conflict(
-            f"job {job_id} is bound by contract {contract.contract_id}; cancel the contract first"
-        )
+        if not besides or contract.transaction_id != besides:
+            _refuse(job_id, contract.contract_id)
+    for contract in uow.market.find(ContractFilter(states=BINDING_STATES, limit=MOST_BOUND)):
+        is_pinned = contract.window.kind is WindowKind.TURN_UP
+        if is_pinned and any(move.job_id == job_id for move in contract.moves):
+            _refuse(job_id, contract.contract_id)
+
+
+def _refuse(job_id: str, contract_id: str) -> NoReturn:
+    raise Conflict(f"job {job_id} is bound by contract {contract_id}; cancel the contract first")

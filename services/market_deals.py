@@ -6,8 +6,8 @@ Nothing binds before `confirm`; capacity is kept from `hold` until its time runs
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 
 from models.domain.asset import Asset
 from models.domain.errors import StalePlan
@@ -29,7 +29,10 @@ from models.domain.ports import UnitOfWork
 from models.domain.time import SLOT, format_utc
 from services import market_jobs, market_records, planning
 from services.context import Context
-from services.market_windows import DEFAULT_HOURS, LONGEST_HOURS, Catalogue, catalogue, planned_kw
+from services.market_claims import must_be_free
+from services.market_ends import end
+from services.market_terms import WHOLE_KW, Terms, check_price, drafted, offered, quote_ends_at
+from services.market_windows import Catalogue, planned_kw
 
 TRIGGER = "contract"
 """Why a contract re-plans."""
@@ -37,27 +40,8 @@ TRIGGER = "contract"
 ATTEMPTS = 4
 """How often a step is tried anew where the plan moved on meanwhile."""
 
-PRICE_TOLERANCE_GBP = 0.01
-"""How far a counterparty's total may differ from ours by rounding. [GBP]"""
-
-
-@dataclass(frozen=True)
-class Terms:
-    """What a counterparty asks for."""
-
-    slot_id: str
-    transaction_id: str
-    message_id: str
-    peer_id: str = ""
-    quantity_kw: float | None = None
-    price_gbp_per_kwh: float | None = None
-    value_gbp: float | None = None
-    currency: str = "GBP"
-    job_id: str | None = None
-    job_owner: str | None = None
-    """Whose job `job_id` must be; None: anybody's."""
-    external_id: str = ""
-    dialect: str = ""
+MOST_OPEN, MOST_HELD = 100, 20
+"""Quotes and holds that one counterparty may have at once: nobody keeps others away by keeping everything."""
 
 
 def quote(context: Context, terms: Terms) -> Contract:
@@ -71,9 +55,11 @@ def quote(context: Context, terms: Terms) -> Contract:
         return held
     if held is not None and held.state not in OPEN_STATES - {ContractState.HELD}:
         raise _wrong_state(held, "quoted")
-    window, _ = _window(context, terms.slot_id)
-    made = _drafted(context, terms, window, held)
+    window, _ = offered(context, terms.slot_id)
+    made = drafted(context, terms, window, held)
     with context.uow(write=True) as uow:
+        if held is None:
+            _must_not_hoard(uow, terms.peer_id, OPEN_STATES, MOST_OPEN)
         made = _applied(made, "select", terms.message_id)
         uow.market.put(made)
         uow.decisions.append(market_records.contract(context, made, "quoted", {}))
@@ -92,10 +78,17 @@ def hold(context: Context, terms: Terms) -> Contract:
         return held
     if held is not None and held.state not in OPEN_STATES:
         raise _wrong_state(held, "initialised")
+    if (
+        held is not None
+        and held.state is ContractState.QUOTED
+        and quote_ends_at(context, held) <= context.system_now()
+    ):
+        end(context, held, ContractState.EXPIRED, "the quote ran out before capacity was asked for")
+        raise DealRefused(DealRule.EXPIRED, "this quote has run out; begin anew")
     for _ in range(ATTEMPTS):
         besides = held.contract_id if held is not None else ""
-        window, board = _window(context, terms.slot_id, besides=besides)
-        made = _drafted(context, terms, window, held)
+        window, board = offered(context, terms.slot_id, besides=besides)
+        made = drafted(context, terms, window, held)
         try:
             return _hold(context, terms, made, board)
         except StalePlan:
@@ -109,6 +102,10 @@ def _hold(context: Context, terms: Terms, made: Contract, board: Catalogue) -> C
     moves = _moves(context, terms, made, board)
     with context.uow(write=True) as uow:
         _same_plan(uow, board)
+        if made.state is not ContractState.HELD:
+            _must_not_hoard(uow, terms.peer_id, frozenset({ContractState.HELD}), MOST_HELD)
+        if made.job_id is not None:
+            must_be_free(uow, made.job_id, besides=made.transaction_id)
         made = _applied(
             made.moved(
                 ContractState.HELD, now, f"capacity kept until {format_utc(until)}",
@@ -155,7 +152,7 @@ def confirm(context: Context, terms: Terms) -> Contract:
         raise _wrong_state(held, "confirmed")
     if terms.slot_id and terms.slot_id != held.window.slot_id:
         raise DealRefused(DealRule.NOT_FOUND, "this contract is over another window")
-    _check_price(terms, held.price_gbp_per_kwh, held.quantity_kw, held.window)
+    check_price(terms, held.price_gbp_per_kwh, held.quantity_kw, held.window)
     bound = _bind(context, held, terms.message_id)
     planning.replan_after(context, trigger=TRIGGER)
     return _checked_after(context, bound)
@@ -164,13 +161,13 @@ def confirm(context: Context, terms: Terms) -> Contract:
 def _bind(context: Context, held: Contract, message_id: str) -> Contract:
     for _ in range(ATTEMPTS):
         try:
-            window, board = _window(context, held.window.slot_id, besides=held.contract_id)
+            window, board = offered(context, held.window.slot_id, besides=held.contract_id)
         except DealRefused as error:
             raise _given_back(context, held, error) from error
-        if window.capacity_kw + 1e-6 < held.quantity_kw:
+        if not _still_has(window, held):
             gone = DealRefused(
                 DealRule.QUANTITY,
-                f"only {window.capacity_kw:g} kW of the {held.quantity_kw:g} kW kept can still be delivered",
+                f"{held.quantity_kw:g} kW were kept and {window.capacity_kw:g} kW can be delivered by now",
             )
             raise _given_back(context, held, gone)
         try:
@@ -178,10 +175,20 @@ def _bind(context: Context, held: Contract, message_id: str) -> Contract:
         except StalePlan:
             continue
         except DealRefused as error:
+            if held.window.kind is not WindowKind.COMPUTE:
+                # Which of our jobs it is that cannot move is nobody else's business.
+                gone = DealRefused(DealRule.QUANTITY, "the work that would move no longer can")
+                raise _given_back(context, held, gone) from error
             raise _given_back(context, held, error) from error
     raise DealRefused(
         DealRule.QUANTITY, "the plan is changing too fast to confirm this; send it again"
     )
+
+
+def _still_has(window: Window, held: Contract) -> bool:
+    """Return whether what was kept can still be delivered; flexibility exactly, for whole jobs move."""
+    left = window.capacity_kw - held.quantity_kw
+    return left >= -WHOLE_KW and (window.kind is WindowKind.COMPUTE or left <= WHOLE_KW)
 
 
 def _bind_now(context: Context, held: Contract, message_id: str, board: Catalogue) -> Contract:
@@ -280,7 +287,11 @@ def change_quantity(
         raise DealRefused(DealRule.TOO_LATE, "its window has begun")
     if quantity_kw is None or abs(quantity_kw - held.quantity_kw) < 1e-9:
         return held
-    if not 0.0 < quantity_kw < held.quantity_kw or held.job_id or (held.moves and _is_up(held)):
+    if held.window.kind is not WindowKind.COMPUTE or held.job_id:
+        raise DealRefused(
+            DealRule.UPDATE, "this contract is over all of its quantity; cancel it and order anew"
+        )
+    if not 0.0 < quantity_kw < held.quantity_kw:
         raise DealRefused(
             DealRule.UPDATE, "only a smaller quantity can be agreed in an update; order more anew"
         )
@@ -302,105 +313,12 @@ def change_quantity(
     return changed
 
 
-def _is_up(held: Contract) -> bool:
-    return held.window.kind is WindowKind.TURN_UP
-
-
-def end(
-    context: Context, held: Contract, state: ContractState, why: str, *, message_id: str = ""
-) -> Contract:
-    """End a contract: claims are given back and jobs let go, in one transaction."""
-    done = held.moved(state, context.system_now(), why, message_id=message_id, error=why)
-    with context.uow(write=True) as uow:
-        stored = uow.market.get(held.contract_id)
-        done = replace(done, version=stored.version + 1)
-        uow.market.put(done)
-        uow.market.claim(held.contract_id, ())
-        market_jobs.release(context, uow, held.moves if _pins(held) else (), held.contract_id)
-        uow.decisions.append(market_records.contract(context, done, str(state), {"why": why}))
-        if stored.state not in {ContractState.QUOTED, ContractState.REQUESTED}:
-            uow.plans.bump()
-        uow.commit()
-    return done
-
-
-def _pins(held: Contract) -> bool:
-    return held.window.kind is not WindowKind.TURN_DOWN
-
-
 # --- parts ------------------------------------------------------------------------------------
 
 
 def _known(context: Context, terms: Terms) -> Contract | None:
     with context.uow() as uow:
         return uow.market.of_transaction(Side.SELLER, terms.peer_id, terms.transaction_id)
-
-
-def _window(context: Context, slot_id: str, *, besides: str = "") -> tuple[Window, Catalogue]:
-    for hours in (DEFAULT_HOURS, LONGEST_HOURS):
-        board = catalogue(context, hours, besides=besides)
-        found = board.find(slot_id)
-        if found is not None:
-            return found, board
-    raise DealRefused(DealRule.NOT_FOUND, "this window is not on offer (any more)")
-
-
-def _drafted(context: Context, terms: Terms, window: Window, held: Contract | None) -> Contract:
-    """Return the contract as quoted now."""
-    price = window.price_gbp_per_kwh
-    assert price is not None, "windows without a price are not offered"
-    quantity = window.capacity_kw if terms.quantity_kw is None else terms.quantity_kw
-    if not 0.0 < quantity <= window.capacity_kw + 1e-6:
-        raise DealRefused(
-            DealRule.QUANTITY,
-            f"{quantity:g} kW were asked for and {window.capacity_kw:g} kW are left",
-        )
-    if held is not None and held.window.slot_id == window.slot_id:
-        price = held.price_gbp_per_kwh
-    _check_price(terms, price, quantity, window)
-    now = context.system_now()
-    job_id = terms.job_id if window.kind is WindowKind.COMPUTE else None
-    if held is not None:
-        return replace(
-            held, window=window, quantity_kw=quantity, price_gbp_per_kwh=price, job_id=job_id,
-            external_id=terms.external_id or held.external_id, updated_at=now,
-            version=held.version + 1,
-        )  # fmt: skip
-    name = str(context.new_id())
-    made = Contract(
-        contract_id=name,
-        side=Side.SELLER,
-        state=ContractState.QUOTED,
-        window=window,
-        quantity_kw=quantity,
-        price_gbp_per_kwh=price,
-        transaction_id=terms.transaction_id,
-        created_at=now,
-        updated_at=now,
-        peer_id=terms.peer_id,
-        external_id=terms.external_id or name,
-        dialect=terms.dialect,
-        owner=window.owner,
-        job_id=job_id,
-    )
-    made = made.moved(ContractState.QUOTED, now, "quoted", message_id=terms.message_id)
-    return replace(made, version=1)
-
-
-def _check_price(terms: Terms, price: float, quantity_kw: float, window: Window) -> None:
-    """Refuse a price that is neither the quoted one nor, as a total, that of the offer in the catalogue."""
-    if terms.currency != "GBP":
-        raise DealRefused(DealRule.PRICE, "prices are in GBP")
-    asked = terms.price_gbp_per_kwh
-    if asked is not None and abs(asked - price) > 1e-4:
-        raise DealRefused(DealRule.PRICE, f"the price is {price:.6f} GBP per kWh, not {asked:.6f}")
-    if terms.value_gbp is None:
-        return
-    totals = [price * kw * window.duration_h for kw in (quantity_kw, window.capacity_kw)]
-    if all(abs(terms.value_gbp - one) > PRICE_TOLERANCE_GBP + 1e-3 * abs(one) for one in totals):
-        raise DealRefused(
-            DealRule.PRICE, f"the price of {quantity_kw:g} kW is {totals[0]:.4f} GBP in all"
-        )
 
 
 def _moves(context: Context, terms: Terms, made: Contract, board: Catalogue) -> tuple[Move, ...]:
@@ -449,6 +367,19 @@ def _claims_bound(asset: Asset, bound: Contract) -> Sequence[Claim]:
     return [Claim(bound.contract_id, asset.asset_id, start, power) for start in window.starts()]
 
 
+def _must_not_hoard(
+    uow: UnitOfWork, peer_id: str, states: frozenset[ContractState], most: int
+) -> None:
+    if not peer_id:
+        return
+    wanted = ContractFilter(side=Side.SELLER, peer_id=peer_id, states=states, limit=most)
+    if len(uow.market.find(wanted)) >= most:
+        raise DealRefused(
+            DealRule.LIMIT,
+            f"{most} quotes or holds are open for this buyer; confirm or cancel some",
+        )
+
+
 def _same_plan(uow: UnitOfWork, board: Catalogue) -> None:
     version = uow.plans.version()
     if version != board.version:
@@ -466,18 +397,3 @@ def _given_back(context: Context, held: Contract, error: DealRefused) -> DealRef
 
 def _wrong_state(held: Contract, verb: str) -> DealRefused:
     return DealRefused(DealRule.STATE, f"this contract is {held.state} and cannot be {verb}")
-
-
-def expire(context: Context) -> int:
-    """Give back what was kept too long; return how many contracts that ended."""
-    now: datetime = context.system_now()
-    wanted = ContractFilter(side=Side.SELLER, states=frozenset({ContractState.HELD}), limit=1000)
-    with context.uow() as uow:
-        held = [
-            one
-            for one in uow.market.find(wanted)
-            if one.held_until is not None and one.held_until <= now
-        ]
-    for one in held:
-        end(context, one, ContractState.EXPIRED, "the hold ran out before it was confirmed")
-    return len(held)

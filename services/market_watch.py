@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 
+from models.domain.errors import Conflict
 from models.domain.exchange import ContractFilter
 from models.domain.job import JobStatus
 from models.domain.market import BINDING_STATES, Contract, ContractState, Reading, Side, WindowKind
 from models.domain.ports import UnitOfWork
 from models.domain.time import SLOT, floor_slot
-from services import market_deals, market_records, planning
+from services import market_deals, market_ends, market_records, planning
 from services.context import Context
+from services.market_claims import MOST_BOUND
 from services.market_windows import planned_kw
+
+log = logging.getLogger(__name__)
 
 
 def advance(context: Context) -> int:
     """Move every contract that time has overtaken; return how many changed."""
-    changed = market_deals.expire(context)
-    wanted = ContractFilter(states=BINDING_STATES, limit=1000)
+    changed = market_ends.expire(context)
+    if changed:
+        planning.replan_after(context, trigger=market_deals.TRIGGER)
+    wanted = ContractFilter(states=BINDING_STATES, oldest_first=True, limit=MOST_BOUND)
     with context.uow() as uow:
         bound = uow.market.find(wanted)
     for contract in bound:
-        changed += _advance(context, contract)
+        try:
+            changed += _advance(context, contract)
+        except Conflict:
+            log.info("contract %s changed meanwhile; it is looked at again", contract.contract_id)
     return changed
 
 
 def _advance(context: Context, contract: Contract) -> int:
     if _has_lost_its_job(context, contract):
-        market_deals.end(
+        market_ends.end(
             context, contract, ContractState.CANCELLED, "the job of this contract was cancelled"
         )
         planning.replan_after(context, trigger=market_deals.TRIGGER)
@@ -66,7 +76,9 @@ def _advance(context: Context, contract: Contract) -> int:
 
 
 def _has_lost_its_job(context: Context, contract: Contract) -> bool:
-    if contract.job_id is None or contract.window.kind is not WindowKind.COMPUTE:
+    # What was bought is given back over the network: the buyer's side of the protocol does that.
+    is_ours = contract.side is Side.SELLER or not contract.peer_id
+    if contract.job_id is None or contract.window.kind is not WindowKind.COMPUTE or not is_ours:
         return False
     with context.uow() as uow:
         found = uow.jobs.many([contract.job_id])

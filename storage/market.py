@@ -62,9 +62,10 @@ class SqlMarketRepository:
         return None if row is None else loads(Contract, row.body)
 
     def find(self, wanted: ContractFilter) -> tuple[Contract, ...]:
-        """Return contracts, newest first."""
+        """Return contracts, newest first unless the oldest are asked for first."""
+        at = ContractRow.created_at
         query = select(ContractRow.body).order_by(
-            ContractRow.created_at.desc(), ContractRow.contract_id
+            at if wanted.oldest_first else at.desc(), ContractRow.contract_id
         )
         if wanted.side is not None:
             query = query.where(ContractRow.side == str(wanted.side))
@@ -74,6 +75,10 @@ class SqlMarketRepository:
             query = query.where(ContractRow.owner == wanted.owner)
         if wanted.job_id is not None:
             query = query.where(ContractRow.job_id == wanted.job_id)
+        if wanted.peer_id is not None:
+            query = query.where(ContractRow.peer_id == wanted.peer_id)
+        if wanted.created_until is not None:
+            query = query.where(at <= wanted.created_until)
         rows = self._tx.rows(query.limit(wanted.limit))
         return tuple(loads(Contract, row.body) for row in rows)
 

@@ -99,6 +99,9 @@ class ContractFilter:
     states: frozenset[ContractState] = field(default_factory=frozenset)
     owner: str | None = None
     job_id: str | None = None
+    peer_id: str | None = None
+    created_until: datetime | None = None
+    oldest_first: bool = False
     limit: int = 100
 
 
@@ -115,7 +118,7 @@ class MarketRepository(Protocol):
         """Return the contract of a transaction with a peer."""
 
     def find(self, wanted: ContractFilter) -> tuple[Contract, ...]:
-        """Return contracts, newest first."""
+        """Return contracts, newest first unless the oldest are asked for first."""
 
     def claim(self, contract_id: str, claims: Iterable[Claim]) -> None:
         """Replace what a contract claims."""

@@ -78,6 +78,7 @@ class DealRule(StrEnum):
     TOO_LATE = "too_late"
     UPDATE = "update_not_allowed"
     JOB = "job_does_not_fit"
+    LIMIT = "too_many_at_once"
 
 
 class DealRefused(Conflict):
@@ -165,6 +166,8 @@ class Move:
     """IT power. [kW]"""
     extra_gbp: float
     """What the plan's objective rises by, moving included. [GBP]"""
+    from_asset_id: str = ""
+    """Where it is planned without the contract; empty where it has no award."""
 
 
 @dataclass(frozen=True, slots=True)

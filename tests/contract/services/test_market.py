@@ -12,9 +12,9 @@ from models.domain.access import Caller, Role
 from models.domain.errors import Conflict, Forbidden, InvalidRequest, NotFound
 from models.domain.job import JobStatus
 from models.domain.market import Contract, ContractState, DealRefused, DealRule, Window, WindowKind
-from services import controls, market, market_deals, market_watch
+from services import controls, market, market_deals, market_ends, market_watch
 from services.market import Wanted
-from services.market_deals import Terms
+from services.market_terms import Terms
 from services.market_windows import LEAD, catalogue
 from tests.support import world as worlds
 from tests.support.world import NOON, OPERATOR, World, hours, placed, with_cluster
@@ -153,7 +153,7 @@ def test_held_capacity_is_gone_for_others_and_for_the_planner_until_it_runs_out(
     late = replace(
         world.context, system_now=lambda: world.context.system_now() + timedelta(seconds=601)
     )
-    assert market_deals.expire(late) == 1
+    assert market_ends.expire(late) == 1
     with world.context.uow() as uow:
         assert uow.market.claims(NOON) == ()
         assert uow.market.get(held.contract_id).state is ContractState.EXPIRED
@@ -206,6 +206,100 @@ def test_capacity_that_is_gone_at_confirm_ends_the_contract_and_leaves_the_plan(
         assert uow.market.claims(NOON) == ()
 
 
+def test_a_contract_confirmed_meanwhile_does_not_expire(world: World) -> None:
+    with_cluster(world)
+    window = one(world, WindowKind.COMPUTE, 4)
+    held = market_deals.hold(world.context, terms(window, quantity_kw=40.0))
+    bound = market_deals.confirm(world.context, terms(window, message_id="t-2", quantity_kw=40.0))
+    # Another process read the hold before it was confirmed, and finds its time over now.
+    with pytest.raises(Conflict, match="changed meanwhile"):
+        market_ends.end(world.context, held, ContractState.EXPIRED, "too late")
+    with world.context.uow() as uow:
+        assert uow.market.get(bound.contract_id) == bound
+        # 40 kW of machines in each of the four half-hours.
+        assert [claim.power_kw for claim in uow.market.claims(NOON)] == [40.0] * 4
+
+
+def test_a_quote_runs_out_and_its_price_is_not_honoured_for_ever(world: World) -> None:
+    with_cluster(world)
+    window = one(world, WindowKind.COMPUTE, 8)
+    quoted = market_deals.quote(world.context, terms(window))
+    other = market_deals.quote(world.context, terms(window, "other"))
+    world.clock.instant += timedelta(seconds=601)
+    with pytest.raises(DealRefused) as refused:
+        market_deals.hold(world.context, terms(window, message_id="t-2"))
+    assert refused.value.rule is DealRule.EXPIRED
+    assert market_ends.expire(world.context) == 0  # a quote is no hold: nothing was kept
+    with world.context.uow() as uow:
+        for one_of_them in (quoted, other):
+            state = uow.market.get(one_of_them.contract_id).state
+            assert state is ContractState.EXPIRED
+
+
+def test_init_without_a_quantity_takes_what_was_quoted_at_the_price_that_was_quoted(
+    world: World,
+) -> None:
+    with_cluster(world)
+    window = one(world, WindowKind.COMPUTE, 8)
+    market_deals.quote(world.context, terms(window, quantity_kw=40.0))
+    world.grids["live"].price = lambda _place, _at: 0.30
+    world.at(world.clock.now() + timedelta(minutes=1))
+    dearer = catalogue(world.context).find(window.slot_id)
+    assert dearer is not None
+    assert dearer.price_gbp_per_kwh == pytest.approx(0.30)
+    held = market_deals.hold(world.context, terms(window, message_id="t-2"))
+    assert held.quantity_kw == 40.0
+    # £0.20 were quoted: that is agreed, and the contract shows no other price beside it.
+    assert (held.price_gbp_per_kwh, held.window.price_gbp_per_kwh) == (0.20, 0.20)
+    # 40 kW × 2 h × £0.20
+    assert held.value_gbp == pytest.approx(16.0)
+
+
+def test_one_job_takes_one_window(world: World) -> None:
+    with_cluster(world)
+    job_id = submitted(world)
+    first, second = one(world, WindowKind.COMPUTE, 8), one(world, WindowKind.COMPUTE, 16)
+    held = market_deals.hold(world.context, terms(first, job_id=job_id, quantity_kw=10.0))
+    version = _version(world)
+    with pytest.raises(Conflict, match=held.contract_id):
+        market_deals.hold(world.context, terms(second, "other", job_id=job_id, quantity_kw=10.0))
+    assert _version(world) == version
+    again = terms(first, job_id=job_id, quantity_kw=10.0, message_id="t-2")
+    assert market_deals.hold(world.context, again).state is ContractState.HELD
+
+
+def test_nobody_keeps_everything_for_himself(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(market_deals, "MOST_HELD", 2)
+    monkeypatch.setattr(market_deals, "MOST_OPEN", 3)
+    with_cluster(world)
+    window = one(world, WindowKind.COMPUTE, 8)
+    for name in ("a", "b"):
+        market_deals.hold(world.context, terms(window, name, quantity_kw=1.0))
+    with pytest.raises(DealRefused) as refused:
+        market_deals.hold(world.context, terms(window, "c", quantity_kw=1.0))
+    assert refused.value.rule is DealRule.LIMIT
+    market_deals.quote(world.context, terms(window, "d", quantity_kw=1.0))
+    with pytest.raises(DealRefused) as refused:
+        market_deals.quote(world.context, terms(window, "e", quantity_kw=1.0))
+    assert refused.value.rule is DealRule.LIMIT
+    other = market_deals.hold(world.context, terms(window, "f", peer_id="other", quantity_kw=1.0))
+    assert other.state is ContractState.HELD
+
+
+def test_a_job_refused_for_a_hold_is_planned_when_it_runs_out(world: World) -> None:
+    with_cluster(world)
+    window = one(world, WindowKind.COMPUTE, 4)
+    market_deals.hold(world.context, terms(window))
+    job_id = submitted(
+        world, duration=hours(2), earliest_start=NOON + hours(4), latest_finish=NOON + hours(6),
+        estimated_power_kw=90.0,
+    )  # fmt: skip
+    assert world.view(job_id).status is JobStatus.REFUSED
+    world.clock.instant += timedelta(seconds=601)
+    market_watch.advance(world.context)
+    assert placed(world, job_id).start == NOON + hours(4)
+
+
 @pytest.mark.parametrize(
     ("changes", "rule"),
     [
@@ -227,6 +321,20 @@ def test_terms_that_are_not_ours_are_refused_with_their_rule(
         market_deals.hold(world.context, terms(window, **changes))
     assert refused.value.rule is rule
     assert _version(world) == version
+
+
+@pytest.mark.parametrize("kind", [WindowKind.TURN_DOWN, WindowKind.TURN_UP])
+def test_flexibility_is_sold_whole(world: World, kind: WindowKind) -> None:
+    busy(world)
+    window = one(world, kind, None, 1)
+    version = _version(world)
+    with pytest.raises(DealRefused, match="sold whole") as refused:
+        market_deals.hold(world.context, terms(window, quantity_kw=window.capacity_kw / 2))
+    assert refused.value.rule is DealRule.QUANTITY
+    assert _version(world) == version
+    held = market_deals.hold(world.context, terms(window, "u", quantity_kw=window.capacity_kw))
+    with pytest.raises(DealRefused, match="all of its quantity"):
+        market_deals.change_quantity(world.context, held, 1.0, "u-2")
 
 
 def sold(world: World, kind: WindowKind) -> tuple[Window, Contract]:
@@ -286,6 +394,11 @@ def test_a_turn_up_brings_the_load_it_promised(world: World) -> None:
     after = drawn(world, window)
     for was, now in zip(before, after, strict=True):
         assert now >= was + made.quantity_kw - 1e-6
+    for move in made.moves:
+        with pytest.raises(Conflict, match="bound by contract"):
+            controls.pin(
+                world.context, OPERATOR, move.job_id, start_time=None, asset_id=None, pinned=False
+            )
     market.cancel(world.context, OPERATOR, made.contract_id)
     assert all(world.view(move.job_id).job.pinned_start is None for move in made.moves)
 
