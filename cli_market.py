@@ -101,13 +101,14 @@ def search(
 @market.command("journey")
 @click.argument("slot_id")
 @click.option("--job", "job_id", required=True, help="The job that shall run in the window.")
+@click.option("--seller", default="", help="Who offers it, where several sellers use the same id.")
 @click.option("--dialect", type=DIALECTS, default="lts", show_default=True)
 @click.option("--owner", default=LOCAL_OWNER, show_default=True)
-def journey(slot_id: str, job_id: str, dialect: str, owner: str) -> None:
+def journey(slot_id: str, job_id: str, seller: str, dialect: str, owner: str) -> None:
     """Take a window found with `search --network`: select, init, confirm, status. Exit status 1 if it fails."""
     use = _market()
     try:
-        made = use.take(_caller(owner), slot_id, job_id, dialect)
+        made = use.take(_caller(owner), slot_id, job_id, dialect, seller)
         seen = 0
         give_up_at = time.monotonic() + WAIT_SECONDS
         while True:

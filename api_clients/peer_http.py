@@ -7,9 +7,11 @@ the answer. Every address a name resolves to must be public, so that a name cann
 from __future__ import annotations
 
 import http.client
+import io
 import ipaddress
 import socket
 import ssl
+import time
 from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import SplitResult, urlsplit
 
@@ -18,10 +20,13 @@ from models.domain.peers import PeerAnswer
 
 CONNECT_SECONDS = 3.0
 TOTAL_SECONDS = 10.0
-"""Longest wait for a connection, and for any one piece of the answer. [s]"""
+"""Longest wait for a connection, and for the whole of the answer, however small its pieces are. [s]"""
 
 MOST_ANSWER_BYTES = 2_097_152
 """Largest answer read. [B]"""
+
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+"""IPv4 addresses in IPv6 ones, which a translator leads back. Source: RFC 6052."""
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], Sequence[str]]
@@ -42,6 +47,8 @@ def address_problem(text: str, *, allow_loopback: bool) -> str | None:
     """
     address: Address = ipaddress.ip_address(text.split("%", 1)[0])
     mapped = getattr(address, "ipv4_mapped", None) or getattr(address, "sixtofour", None)
+    if mapped is None and address in NAT64:
+        mapped = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     address = mapped or address
     if address.is_loopback:
         return None if allow_loopback else "it is this machine"
@@ -85,7 +92,9 @@ class PeerHttp:
     ) -> PeerAnswer:
         parts = urlsplit(url)
         host, port, address = self._checked(parts)
-        connection = self._connection(parts.scheme, host, port, address)
+        hurried = self._connected(parts.scheme, host, port, address)
+        connection = http.client.HTTPConnection(host, port)
+        connection.sock = hurried
         target = parts.path or "/"
         if parts.query:
             target += f"?{parts.query}"
@@ -103,6 +112,7 @@ class PeerHttp:
             ) from error
         finally:
             connection.close()
+            hurried.shut()
         if len(content) > MOST_ANSWER_BYTES:
             raise SourceUnavailable(f"the answer of {host} is too large", source=host)
         return PeerAnswer(answer.status, content, found)
@@ -132,9 +142,7 @@ class PeerHttp:
             raise SourceRejected(f"{host} is called over https only", source=host)
         return host, port, addresses[0]
 
-    def _connection(
-        self, scheme: str, host: str, port: int, address: str
-    ) -> http.client.HTTPConnection:
+    def _connected(self, scheme: str, host: str, port: int, address: str) -> _Hurried:
         """Connect to the checked address; the name goes into the Host header and the TLS handshake."""
         try:
             plain = socket.create_connection((address, port), CONNECT_SECONDS)
@@ -147,6 +155,50 @@ class PeerHttp:
             raise SourceUnavailable(
                 f"no connection to {host}: {type(error).__name__}", source=host
             ) from error
-        connection = http.client.HTTPConnection(host, port, timeout=TOTAL_SECONDS)
-        connection.sock = plain
-        return connection
+        return _Hurried(plain, time.monotonic() + TOTAL_SECONDS)
+
+
+class _Hurried:
+    """A socket that is read until a deadline: who sends byte by byte gets no more time for it."""
+
+    def __init__(self, plain: socket.socket, deadline: float) -> None:
+        self._plain = plain
+        self._deadline = deadline
+
+    def sendall(self, data: bytes) -> None:
+        self._plain.settimeout(self._left())
+        self._plain.sendall(data)
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        del mode
+        return io.BufferedReader(_Pieces(self))
+
+    def recv_into(self, buffer: memoryview) -> int:
+        self._plain.settimeout(self._left())
+        return self._plain.recv_into(buffer)
+
+    def close(self) -> None:
+        """Do nothing: `http.client` lets go of a connection before it has read the answer."""
+
+    def shut(self) -> None:
+        self._plain.close()
+
+    def _left(self) -> float:
+        left = self._deadline - time.monotonic()
+        if left <= 0.0:
+            raise TimeoutError("the time for the whole of the answer is over")
+        return left
+
+
+class _Pieces(io.RawIOBase):
+    """The answer as it comes."""
+
+    def __init__(self, hurried: _Hurried) -> None:
+        super().__init__()
+        self._hurried = hurried
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        return self._hurried.recv_into(buffer)

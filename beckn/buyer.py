@@ -1,7 +1,8 @@
-"""Our side as a buyer: asking, following a contract from callback to callback, and reacting to news of the grid."""
+"""Our side as a buyer: asking sellers, and giving up or giving back what is of no use (any more)."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -12,22 +13,26 @@ from beckn import wire
 from beckn.admission import trade_problem
 from beckn.context import BUYER_ACTIONS
 from beckn.dialects import CODECS
-from beckn.model import Dialect, Envelope, GridEvent, Party, Shown, Told
+from beckn.model import Dialect, Envelope, Party, Shown
 from beckn.registry import CachedRegistry, Record
 from models.domain.errors import Conflict, Forbidden, InvalidRequest, NotFound
-from models.domain.exchange import ContractFilter, Message, Work, WorkKind
-from models.domain.job import OPEN_STATUSES
+from models.domain.exchange import ContractFilter, Work, WorkKind
+from models.domain.job import Job, JobStatus
 from models.domain.market import (
     BINDING_STATES,
     OPEN_STATES,
     Contract,
     ContractState,
     DealRefused,
+    DealRule,
     Side,
+    Window,
+    WindowKind,
 )
 from models.domain.ports import UnitOfWork
 from services import market_deals, market_ends, market_jobs, market_records, planning
 from services.context import Context
+from services.market_claims import MOST_BOUND, must_be_free
 
 DOMAIN = {Dialect.RC1: "beckn.one:DEG:compute-energy:1.0", Dialect.V1: "flexibility"}
 """Domain our own requests name."""
@@ -35,11 +40,10 @@ DOMAIN = {Dialect.RC1: "beckn.one:DEG:compute-energy:1.0", Dialect.V1: "flexibil
 LIFE = timedelta(minutes=5)
 """How long a request may wait for its answer."""
 
-CARBON_SPIKE = 1.2
-"""A window is left when its carbon is said to rise above this many times what was bought."""
+ASKED_TO_CANCEL = "asked cancel"
+"""Mark of a contract whose seller was asked to take it back."""
 
-PRICE_TOLERANCE = 0.001
-"""How much dearer than found a quote may be and still be taken, as a share."""
+log = logging.getLogger(__name__)
 
 
 class Buyer:
@@ -73,24 +77,21 @@ class Buyer:
             uow.commit()
         return transaction, len(sellers)
 
-    def take(self, slot_id: str, job_id: str | None, dialect: Dialect) -> Contract:
-        """Begin a contract over a window that another party offers."""
-        with self._context.uow() as uow:
-            window = uow.market.found_one(slot_id)
-        if window is None:
-            raise NotFound(f"nobody was found to offer {slot_id!r}; discover first")
-        seller = self._seller(window.peer_id)
+    def take(
+        self, slot_id: str, job_id: str | None, dialect: Dialect, seller: str = ""
+    ) -> Contract:
+        """Begin a contract over a window that another party offers.
+
+        Raises:
+            NotFound: If nobody was found to offer it.
+            Conflict: If several sellers use this id and none is named, or the job is bound already.
+            InvalidRequest: If it is not a compute window, or too small for the job.
+        """
+        window = self._found(slot_id, seller)
+        record = self.seller(window.peer_id)
         quantity, owner = window.capacity_kw, ""
         if job_id is not None:
-            if window.peer_id != self._party.subscriber_id:
-                move = market_jobs.fit(self._context, job_id, window, None, anywhere=True)
-                quantity = min(move.power_kw, window.capacity_kw)
-            with self._context.uow() as uow:
-                job = uow.jobs.get(job_id)
-                assets = {a.asset_id: a for a in uow.assets.all_live(job.owner)}
-            owner = job.owner
-            pue = assets[job.asset_id].pue if job.asset_id in assets else 1.0
-            quantity = max(job.slot_power_kw()) * pue
+            quantity, owner = self._needs(job_id, window)
         if quantity > window.capacity_kw + 1e-6:
             raise InvalidRequest(
                 f"the window offers {window.capacity_kw:g} kW and the job needs {quantity:g} kW"
@@ -106,32 +107,77 @@ class Buyer:
             transaction_id=str(self._context.new_id()),
             created_at=now,
             updated_at=now,
-            peer_id=seller.subscriber_id,
+            peer_id=record.subscriber_id,
             dialect=str(dialect),
             owner=owner,
             job_id=job_id,
         )
         made = replace(made.moved(ContractState.REQUESTED, now, "asked for a quote"), version=1)
         with self._context.uow(write=True) as uow:
+            if job_id is not None:
+                must_be_free(uow, job_id, states=OPEN_STATES | BINDING_STATES)
             uow.market.put(made)
             uow.decisions.append(market_records.contract(self._context, made, "requested", {}))
-            self._ask(uow, made, "select", seller)
+            self.request(uow, made, "select", record)
             uow.commit()
         return made
 
+    def _found(self, slot_id: str, seller: str) -> Window:
+        with self._context.uow() as uow:
+            offers = [one for one in uow.market.found_of(slot_id) if seller in {"", one.peer_id}]
+        if not offers:
+            raise NotFound(f"nobody was found to offer {slot_id!r}; discover first")
+        if len(offers) > 1:
+            names = ", ".join(one.peer_id for one in offers)
+            raise Conflict(f"several sellers offer {slot_id!r}; name one of {names}")
+        if offers[0].kind is not WindowKind.COMPUTE:
+            raise InvalidRequest(
+                "only windows of compute are bought; flexibility is not bought here"
+            )
+        return offers[0]
+
+    def _needs(self, job_id: str, window: Window) -> tuple[float, str]:
+        """Return the meter power a job needs of a window, and whose job it is."""
+        place = None
+        if window.peer_id != self._party.subscriber_id:
+            move = market_jobs.fit(self._context, job_id, window, None, anywhere=True)
+            place = move.to_asset_id
+        with self._context.uow() as uow:
+            job = uow.jobs.get(job_id)
+            assets = {asset.asset_id: asset for asset in uow.assets.all_live(job.owner)}
+        asset = assets.get(place or job.asset_id)
+        return max(job.slot_power_kw()) * (asset.pue if asset else 1.0), job.owner
+
     def ask(self, contract_id: str, action: str) -> Contract:
-        """Send status or cancel for a contract we bought."""
+        """Send status or cancel for a contract we bought.
+
+        Raises:
+            Conflict: If it was sold from here, or is over.
+        """
         with self._context.uow() as uow:
             held = uow.market.get(contract_id)
         if held.side is not Side.BUYER:
             raise Conflict("this contract was sold from here; only its buyer asks about it")
-        seller = self._seller(held.peer_id)
+        if action == "cancel":
+            if held.state not in OPEN_STATES | BINDING_STATES:
+                raise DealRefused(DealRule.STATE, f"this contract is {held.state} already")
+            if held.state in OPEN_STATES:
+                return self.drop(
+                    held, ContractState.CANCELLED, "cancelled here before it was binding"
+                )
+        record = self.seller(held.peer_id)
         with self._context.uow(write=True) as uow:
-            self._ask(uow, held, action, seller)
+            self.request(uow, held, action, record)
             uow.commit()
         return held
 
-    def _seller(self, peer_id: str) -> Record:
+    def seller(self, peer_id: str) -> Record:
+        """Return the registry's record of a seller we may trade with now.
+
+        Raises:
+            NotFound: If there is none.
+            Forbidden: If nothing is traded with its address now.
+        """
         now = self._context.system_now()
         for one in self._registry.participants("BPP"):
             if one.subscriber_id == peer_id and one.problem(now) is None:
@@ -141,7 +187,8 @@ class Buyer:
                 return one
         raise NotFound(f"the registry has no live seller {peer_id!r}")
 
-    def _ask(self, uow: UnitOfWork, held: Contract, action: str, seller: Record) -> None:
+    def request(self, uow: UnitOfWork, held: Contract, action: str, seller: Record) -> None:
+        """Put a request about a contract into the outbox, inside a transaction."""
         dialect = Dialect(held.dialect)
         shown = Shown(held, Party(seller.subscriber_id, seller.url))
         message = CODECS[dialect].order(action, shown)
@@ -190,170 +237,97 @@ class Buyer:
             )
         )
 
-    # --- what sellers answer ------------------------------------------------------------------
+    # --- giving up, giving back ---------------------------------------------------------------
 
-    def take_callback(self, received: Message) -> None:
-        """Act on a callback that was accepted. Doing it twice has one effect."""
-        whole = wire.parse(received.body)
-        codec = CODECS[Dialect(received.dialect)]
-        told = codec.told(received.action, whole["message"], whole.get("error"))
-        if received.action in {"on_discover", "on_search"}:
-            windows = [replace(one, peer_id=received.peer_id, asset_id="") for one in told.windows]
-            with self._context.uow(write=True) as uow:
-                uow.market.keep_found(windows[:500], self._context.clock.now())
-                uow.commit()
-            return
-        with self._context.uow() as uow:
-            held = uow.market.of_transaction(Side.BUYER, received.peer_id, received.transaction_id)
-        if held is None or held.has_applied(received.action, received.message_id):
-            return
-        self._followed(held, received, told)
-
-    def _followed(self, held: Contract, received: Message, told: Told) -> None:
-        if told.error_code:
-            self._failed(held, received, f"{told.error_code}: {told.error_message}")
-        elif received.action == "on_select" and held.state is ContractState.REQUESTED:
-            self._quoted(held, received, told)
-        elif received.action == "on_init" and held.state is ContractState.QUOTED:
-            self._step(
-                held, received, ContractState.HELD, "capacity is kept for us", told, "confirm"
-            )
-        elif received.action == "on_confirm" and held.state is ContractState.HELD:
-            self._confirmed(held, received, told)
-        elif told.event is not None and held.state in BINDING_STATES:
-            self._react(held, received, told.event)
-        elif told.state == "CANCELLED" and held.state in BINDING_STATES | OPEN_STATES:
-            self._ended(held, received, ContractState.CANCELLED, "cancelled")
-        elif told.state == "COMPLETE" and held.state in BINDING_STATES:
-            self._ended(held, received, ContractState.COMPLETE, "delivered")
-        # Anything else says what is known already, or comes out of order: the journal has it, nothing changes.
-
-    def _quoted(self, held: Contract, received: Message, told: Told) -> None:
-        asked = held.price_gbp_per_kwh
-        price = asked if told.price_gbp_per_kwh is None else told.price_gbp_per_kwh
-        if price > asked + abs(asked) * PRICE_TOLERANCE + 1e-6:
-            why = f"the quote of {price:.4f} GBP/kWh is above the {asked:.4f} found"
-            self._failed(held, received, why)
-            return
-        self._step(
-            replace(held, price_gbp_per_kwh=price),
-            received,
-            ContractState.QUOTED,
-            "quoted",
-            told,
-            "init",
-        )
-
-    def _step(
-        self,
-        held: Contract,
-        received: Message,
-        state: ContractState,
-        what: str,
-        told: Told,
-        then: str | None,
+    def drop(
+        self, held: Contract, state: ContractState, why: str, *, message_id: str = ""
     ) -> Contract:
-        """Store the next state of a contract with its record, and ask for the next one."""
-        moved = held.moved(
-            state, self._context.system_now(), what, message_id=received.message_id,
-            external_id=told.order_id or held.external_id,
-            applied=(*held.applied, f"{received.action} {received.message_id}"),
-        )  # fmt: skip
-        seller = self._seller(held.peer_id) if then else None
-        with self._context.uow(write=True) as uow:
-            uow.market.put(moved)
-            uow.decisions.append(market_records.contract(self._context, moved, str(state), {}))
-            if then and seller is not None:
-                self._ask(uow, moved, then, seller)
-            uow.commit()
-        return moved
+        """End a contract that is not binding here, and tell its seller, who may have kept capacity for it."""
+        asked = None
+        if held.state is not ContractState.REQUESTED:
+            asked = self._reachable(held.peer_id)
 
-    def _confirmed(self, held: Contract, received: Message, told: Told) -> None:
-        if told.state not in {"ACTIVE", ""}:
-            self._failed(held, received, "the seller did not confirm")
-            return
-        bound = self._step(held, received, ContractState.CONFIRMED, "confirmed", told, None)
-        if bound.job_id is None or bound.peer_id == self._party.subscriber_id:
-            return  # a window of our own: its seller's side has bound the job already
-        try:
-            move = market_jobs.fit(self._context, bound.job_id, bound.window, None, anywhere=True)
-            with self._context.uow(write=True) as uow:
-                market_jobs.bind(self._context, uow, (move,), bound.contract_id)
-                kept = replace(bound, moves=(move,), version=bound.version + 1)
-                uow.market.put(kept)
-                uow.plans.bump()
-                uow.commit()
-        except (DealRefused, NotFound) as error:
-            self.ask(bound.contract_id, "cancel")
-            market_ends.end(
-                self._context, bound, ContractState.CANCELLED, f"our job cannot use it: {error}"
-            )
-            return
+        def tell(uow: UnitOfWork) -> None:
+            if asked is not None:
+                self.request(uow, held, "cancel", asked)
+
+        return market_ends.end(self._context, held, state, why, message_id=message_id, also=tell)
+
+    def leave(self, held: Contract, why: str) -> None:
+        """Let the job of a binding contract go and ask its seller to cancel; it binds until the seller says so."""
+        seller = self._reachable(held.peer_id)
+        words = f"asked the seller to cancel: {why}" if seller else f"of no use: {why}"
+        left = held.moved(
+            held.state, self._context.system_now(), words, moves=(),
+            applied=(*held.applied, ASKED_TO_CANCEL),
+        )  # fmt: skip
+        with self._context.uow(write=True) as uow:
+            uow.market.put(left)
+            market_jobs.release(self._context, uow, held.moves, held.contract_id)
+            uow.decisions.append(market_records.contract(self._context, left, "left", {"why": why}))
+            if seller is not None:
+                self.request(uow, left, "cancel", seller)
+            uow.plans.bump()
+            uow.commit()
         planning.replan_after(self._context, trigger=market_deals.TRIGGER)
 
-    def _failed(self, held: Contract, received: Message, why: str) -> None:
-        if held.state in OPEN_STATES:
-            self._ended(held, received, ContractState.FAILED, why)
+    def _reachable(self, peer_id: str) -> Record | None:
+        """Return a seller, or None where there is no way to tell it anything; a registry that is down is waited for."""
+        try:
+            return self.seller(peer_id)
+        except (NotFound, Forbidden) as error:
+            log.warning("%s cannot be told that a contract is given back: %s", peer_id, error)
+            return None
 
-    def _ended(self, held: Contract, received: Message, state: ContractState, why: str) -> None:
-        had_job = bool(held.moves)
-        applied = (*held.applied, f"{received.action} {received.message_id}")
-        market_ends.end(
-            self._context,
-            replace(held, applied=applied),
-            state,
-            why,
-            message_id=received.message_id,
+    def refused(self, work: Work, why: str) -> None:
+        """Take note that a request of ours was not taken: what it was for is over."""
+        with self._context.uow() as uow:
+            held = uow.market.of_transaction(Side.BUYER, work.peer_id, work.transaction_id)
+        if held is None:
+            return
+        if work.action in {"select", "init", "confirm"} and held.state in OPEN_STATES:
+            self.drop(held, ContractState.FAILED, f"{work.action} was not taken: {why}")
+        elif work.action == "cancel" and held.state in BINDING_STATES:
+            noted = held.moved(
+                held.state, self._context.system_now(), f"the seller did not take our cancel: {why}"
+            )
+            with self._context.uow(write=True) as uow:
+                uow.market.put(noted)
+                uow.decisions.append(market_records.contract(self._context, noted, "noted", {}))
+                uow.commit()
+
+    def tidy(self) -> int:
+        """End what sellers never answered, and give back what no job uses any more; return how many contracts."""
+        now = self._context.system_now()
+        wanted = ContractFilter(
+            side=Side.BUYER,
+            states=OPEN_STATES | BINDING_STATES,
+            oldest_first=True,
+            limit=MOST_BOUND,
         )
-        if had_job and state is not ContractState.COMPLETE:
-            planning.replan_after(self._context, trigger=market_deals.TRIGGER)
+        with self._context.uow() as uow:
+            held = uow.market.find(wanted)
+            jobs = uow.jobs.many({one.job_id for one in held if one.job_id is not None})
+        changed = 0
+        for one in held:
+            try:
+                if one.state in OPEN_STATES and one.updated_at < now - LIFE:
+                    self.drop(one, ContractState.FAILED, "the seller did not answer in time")
+                elif one.state in BINDING_STATES and self._is_unused(one, jobs):
+                    self.leave(one, "its job will not run in it")
+                else:
+                    continue
+            except Conflict:
+                log.info("contract %s changed meanwhile; it is looked at again", one.contract_id)
+            else:
+                changed += 1
+        return changed
 
-    def _react(self, held: Contract, received: Message, event: GridEvent) -> None:
-        """Leave a window whose carbon has risen too far, if its job can still move; else take note only."""
-        bought = held.window.mean_carbon_g_per_kwh
-        carbon = event.carbon_g_per_kwh
-        spike = bought is not None and carbon is not None and carbon > bought * CARBON_SPIKE
-        leaves = spike and self._can_move(held)
-        detail = {
-            "event_id": event.event_id[:120],
-            "event_type": event.event_type[:120],
-            "carbon_g_per_kwh": carbon,
-            "bought_g_per_kwh": bought,
-            "reaction": "left the window and planned the job anew" if leaves else "none",
-        }
-        noted = held.moved(
-            held.state, self._context.system_now(),
-            f"grid event {event.event_type[:60]}: {detail['reaction']}",
-            message_id=received.message_id,
-            applied=(*held.applied, f"{received.action} {received.message_id}"),
-        )  # fmt: skip
-        with self._context.uow(write=True) as uow:
-            uow.market.put(noted)
-            uow.decisions.append(market_records.contract(self._context, noted, "event", detail))
-            uow.commit()
-        if leaves:
-            self.ask(held.contract_id, "cancel")
-            market_ends.end(
-                self._context, noted, ContractState.CANCELLED, "left after a grid event"
-            )
-            planning.replan_after(self._context, trigger=market_deals.TRIGGER)
-
-    def _can_move(self, held: Contract) -> bool:
-        if held.job_id is None or held.window.start <= self._context.clock.now():
+    def _is_unused(self, held: Contract, jobs: Mapping[str, Job]) -> bool:
+        if held.job_id is None or ASKED_TO_CANCEL in held.applied:
             return False
-        with self._context.uow() as uow:
-            found = uow.jobs.many([held.job_id])
-        job = found.get(held.job_id)
-        return job is not None and job.status in OPEN_STATUSES
-
-    def give_up(self) -> int:
-        """End contracts whose seller has not answered for too long; return how many."""
-        wanted = ContractFilter(side=Side.BUYER, states=OPEN_STATES, limit=500)
-        limit = self._context.system_now() - LIFE
-        with self._context.uow() as uow:
-            late = [one for one in uow.market.find(wanted) if one.updated_at < limit]
-        for one in late:
-            market_ends.end(
-                self._context, one, ContractState.FAILED, "the seller did not answer in time"
-            )
-        return len(late)
+        job = jobs.get(held.job_id)
+        if job is None or job.status in {JobStatus.CANCELLED, JobStatus.FAILED}:
+            return True
+        is_own = held.peer_id == self._party.subscriber_id
+        return not is_own and not held.moves and held.window.start > self._context.clock.now()

@@ -17,6 +17,7 @@ from beckn.admission import AUTHORIZATION, Admission, Admitted, answered, digest
 from beckn.buyer import Buyer
 from beckn.dialects import CODECS
 from beckn.faults import Refused
+from beckn.follower import Follower
 from beckn.journal import GroupCommit
 from beckn.limits import Buckets
 from beckn.model import Dialect, Party
@@ -108,7 +109,10 @@ class Node:
         )  # fmt: skip
         self._seller = Seller(context, self._party)
         self._buyer = Buyer(context, self._party, identity.network_id, registry)
-        self._outbox = Outbox(context, signer, registry, transport, self._seller, self._buyer)
+        follower = Follower(context, self._party, self._buyer)
+        self._outbox = Outbox(
+            context, signer, registry, transport, self._seller, self._buyer, follower
+        )
         self._journal: GroupCommit[_Taken, Reply] = GroupCommit(self._write)
         self._refusals: GroupCommit[Mapping[str, Any], bool] = GroupCommit(self._note)
         self._pruned_at: float | None = None
@@ -303,9 +307,11 @@ class Node:
         with self._context.uow() as uow:
             return uow.market.found(self._context.clock.now())
 
-    def take_window(self, slot_id: str, job_id: str | None, dialect: str = "lts") -> Contract:
+    def take_window(
+        self, slot_id: str, job_id: str | None, dialect: str = "lts", seller: str = ""
+    ) -> Contract:
         """Begin the journey from select to confirm over a found window."""
-        made = self._buyer.take(slot_id, job_id, Dialect(dialect))
+        made = self._buyer.take(slot_id, job_id, Dialect(dialect), seller)
         self.wake()
         return made
 
@@ -317,7 +323,7 @@ class Node:
 
     # --- the outbox ---------------------------------------------------------------------------
 
-    def drain(self, limit: int = 50) -> int:
+    def drain(self, limit: int = 100) -> int:
         """Do what is due now, and give up what nobody answered."""
         return self._outbox.drain(limit)
 
@@ -329,7 +335,7 @@ class Node:
             with self._context.uow(write=True) as uow:
                 uow.exchange.prune(self._context.system_now() - KEEP_MESSAGES)
                 uow.commit()
-        return self._buyer.give_up()
+        return self._buyer.tidy()
 
     def wake(self) -> None:
         """Make the thread of this process look for work now; it is started at the first need."""
@@ -389,9 +395,11 @@ class Unconnected:
         """Return nothing."""
         return ()
 
-    def take_window(self, slot_id: str, job_id: str | None, dialect: str = "lts") -> Contract:
+    def take_window(
+        self, slot_id: str, job_id: str | None, dialect: str = "lts", seller: str = ""
+    ) -> Contract:
         """Refuse."""
-        del slot_id, job_id, dialect
+        del slot_id, job_id, dialect, seller
         raise _not_connected()
 
     def ask(self, contract_id: str, action: str) -> Contract:
@@ -399,7 +407,7 @@ class Unconnected:
         del contract_id, action
         raise _not_connected()
 
-    def drain(self, limit: int = 50) -> int:
+    def drain(self, limit: int = 100) -> int:
         """Do nothing."""
         del limit
         return 0

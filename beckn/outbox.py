@@ -1,24 +1,32 @@
-"""The outbox: what was accepted is carried out, what is ready is sent; in order, again after failures, until its time is up."""
+"""The outbox: what was accepted is carried out, what is ready is sent; in order, again after failures, until its time is up.
+
+One piece of work that fails takes no other with it, and a peer that is slow or down holds up only what is for itself.
+"""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from beckn import keys, signing
+from beckn import wire
+from beckn.admission import trade_problem
+from beckn.answers import Verdict, judged
 from beckn.buyer import Buyer
-from beckn.dialects import CODECS
-from beckn.faults import Refused
+from beckn.follower import Follower
 from beckn.model import Dialect
 from beckn.registry import CachedRegistry
 from beckn.seller import Seller
-from models.domain.errors import HalfhourError, InvalidRequest, SourceRejected, SourceUnavailable
+from beckn.signing import Signer, parse_header
+from models.domain.errors import HalfhourError, SourceRejected, SourceUnavailable
 from models.domain.exchange import Message, Work, WorkKind
-from models.domain.peers import PeerAnswer, PeerTransport
+from models.domain.peers import PeerTransport
+from models.domain.time import format_utc
 from services import market_records
 from services.context import Context
 
@@ -31,9 +39,18 @@ MOST_ATTEMPTS = 6
 """Pauses between attempts, and how many there are."""
 
 TAKEN = timedelta(seconds=90)
-"""How long a process may be busy with what it took before another takes it. [s]"""
+"""How long a process may be busy with what it took before another takes it."""
 
-DONE, FAILED = "done", "failed"
+BATCH_SECONDS = 30.0
+"""After so long a batch is cut short, well before anybody else may take it; the rest is given back. [s]"""
+
+PAUSE_SECONDS = (2.0, 4.0, 8.0, 16.0, 30.0)
+"""How long nothing is sent to a peer that did not answer, by how often it did not. [s]"""
+
+LANES = 4
+"""Peers that are sent to at the same time."""
+
+DONE, FAILED, WAITING = "done", "failed", "waiting"
 
 
 @dataclass(frozen=True)
@@ -47,17 +64,27 @@ class Done:
     """For the audit log."""
 
 
+@dataclass(frozen=True)
+class Ready:
+    """A signed message and the work it is for."""
+
+    work: Work
+    sent: Message
+
+
 class Outbox:
     """Does due work."""
 
     def __init__(
         self,
         context: Context,
-        signer: signing.Signer,
+        signer: Signer,
         registry: CachedRegistry,
         transport: PeerTransport,
         seller: Seller,
         buyer: Buyer,
+        follower: Follower,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Bind both roles and the way out."""
         self._context = context
@@ -66,88 +93,83 @@ class Outbox:
         self._transport = transport
         self._seller = seller
         self._buyer = buyer
+        self._follower = follower
+        self._monotonic = monotonic
+        self._silent: dict[str, tuple[int, float]] = {}
+        """Peers that did not answer: how often, and until when nothing is sent to them."""
 
-    def drain(self, limit: int = 50) -> int:
+    def drain(self, limit: int = 100) -> int:
         """Do what is due now; return how much that was."""
         now = self._context.system_now()
         with self._context.uow() as uow:
             due = uow.exchange.next_due()
         if due is None or due > now:
             return 0
+        until = now + TAKEN
         with self._context.uow(write=True) as uow:
-            taken = uow.exchange.take(now, now + TAKEN, limit)
+            taken = uow.exchange.take(now, until, limit)
             uow.commit()
         if not taken:
             return 0
         with self._context.uow() as uow:
             requests = uow.exchange.message_of([w.request_seq for w in taken if w.request_seq])
-        done = [self._do(work, requests.get(work.request_seq)) for work in taken]
+        stop_at = self._monotonic() + BATCH_SECONDS
+        made = [self._begun(work, requests.get(work.request_seq), stop_at) for work in taken]
+        done = [one for one in made if isinstance(one, Done)]
+        done += self._all_sent(self._kept([one for one in made if isinstance(one, Ready)]), stop_at)
         said = [one.said for one in done if one.said is not None]
         with self._context.uow(write=True) as uow:
-            uow.exchange.update_all([one.work for one in done])
+            uow.exchange.update_all([one.work for one in done], until)
             uow.exchange.record_all([one.sent for one in done if one.sent is not None])
             if said:
                 uow.decisions.append(market_records.exchange(self._context, said))
             uow.commit()
         return len(taken)
 
-    def _do(self, work: Work, request: Message | None) -> Done:
+    # --- carrying out -------------------------------------------------------------------------
+
+    def _begun(self, work: Work, request: Message | None, stop_at: float) -> Done | Ready:
+        """Carry out what was asked for, and sign what is to be sent for it."""
+        if self._monotonic() > stop_at:
+            return Done(work)  # given back as it was
+        try:
+            return self._carried_out(work, request)
+        except HalfhourError as error:
+            log.warning("exchange work %s %s: %s", work.seq, work.action, error)
+            return self._later(work, str(error))
+        except Exception:
+            # The edge of a worker: what our own code cannot do must not keep others from being answered.
+            log.exception("exchange work %s %s failed", work.seq, work.action)
+            return self._later(work, "our own code failed on it")
+
+    def _carried_out(self, work: Work, request: Message | None) -> Done | Ready:
         now = self._context.system_now()
         if work.expires_at <= now:
             return self._over(work, "its time to live is over")
-        try:
-            if work.kind == WorkKind.TAKE:
-                assert request is not None
-                self._buyer.take_callback(request)
-                return Done(replace(work, state=DONE))
-            if work.kind == WorkKind.ANSWER:
-                assert request is not None
-                body = self._seller.callback(request)
-                is_read_only = request.action in {"discover", "search"}
-                # A discovery is answered anew if it must be sent again; the answer to anything else is kept.
-                work = replace(
-                    work, kind=WorkKind.SEND, body=None if is_read_only else body,
-                )  # fmt: skip
-                return self._send(work, body, request, now)
-            body = work.body if work.body is not None else self._again(request)
-            return self._send(work, body, request, now)
-        except HalfhourError as error:
-            log.warning("exchange work %s %s: %s", work.seq, work.action, error)
-            return self._later(work, now, str(error))
-
-    def _again(self, request: Message | None) -> bytes:
-        assert request is not None
-        return self._seller.callback(request)
-
-    # --- sending ------------------------------------------------------------------------------
-
-    def _send(self, work: Work, body: bytes, request: Message | None, now: datetime) -> Done:
+        if work.kind == WorkKind.TAKE:
+            assert request is not None
+            self._follower.take_callback(request)
+            return Done(replace(work, state=DONE))
+        problem = trade_problem(self._context, work.url)
+        if problem is not None:
+            return self._over(work, problem)
+        body = work.body
+        if body is None:
+            assert request is not None
+            body = self._seller.callback(request)
+            # A discovery is answered anew if it must be sent again; the answer to anything else is kept.
+            is_kept = request.action not in {"discover", "search"}
+            work = replace(work, kind=WorkKind.SEND, body=body if is_kept else None)
+        elif work.attempts and work.action.startswith("on_"):
+            body = renewed(body, now)
         is_callback = work.action.startswith("on_")
-        dialect = Dialect(work.dialect)
         chain = request.signature if is_callback and request is not None else None
-        if dialect is not Dialect.LTS:
-            chain = None
-        sent = self._signed(work, body, chain, now, keep=not is_callback)
-        headers = {"Content-Type": "application/json", "Authorization": sent.authorization}
-        try:
-            answer = self._transport.post(f"{work.url}/{work.action}", body, headers)
-        except SourceRejected as error:
-            return self._over(work, str(error))
-        except SourceUnavailable as error:
-            return self._later(work, now, str(error))
-        return self._judged(work, answer, sent, now, is_callback=is_callback)
+        return Ready(work, self._signed(work, body, chain if work.dialect == Dialect.LTS else None))
 
-    def _signed(
-        self, work: Work, body: bytes, chain: str | None, now: datetime, *, keep: bool
-    ) -> Message:
-        """Sign a message; a request is signed once and journalled before it leaves, for its answer is chained to it."""
-        if keep:
-            with self._context.uow() as uow:
-                known = uow.exchange.known("out", work.peer_id, work.action, work.message_id)
-            if known is not None:
-                return known
+    def _signed(self, work: Work, body: bytes, chain: str | None) -> Message:
+        now = self._context.system_now()
         authorization = self._signer.header(body, int(now.timestamp()), request_signature=chain)
-        sent = Message(
+        return Message(
             direction="out",
             peer_id=work.peer_id,
             action=work.action,
@@ -157,64 +179,84 @@ class Outbox:
             dialect=work.dialect,
             body=body,
             authorization=authorization,
-            signature=signing.parse_header(authorization).signature,
+            signature=parse_header(authorization).signature,
         )
-        if keep:
-            with self._context.uow(write=True) as uow:
-                uow.exchange.record(sent)
-                uow.commit()
-        return sent
 
-    def _judged(
-        self, work: Work, answer: PeerAnswer, sent: Message, now: datetime, *, is_callback: bool
-    ) -> Done:
-        codec = CODECS[Dialect(work.dialect)]
-        said = _object(answer.body)
-        is_discovery = work.action in {"on_discover", "on_search"}
-        journal = replace(sent, status=answer.status, answer=answer.body[:65_536])
-        if is_discovery:
-            # A catalogue is large and binds nobody: the audit log has its ids, the journal only that it went.
-            journal = replace(journal, body=b"")
-        if answer.status == 429 or answer.status >= 500:
-            return self._later(work, now, f"the peer answered {answer.status}")
-        if answer.status < 300 and said is not None and codec.is_accepted(said):
-            problem = self._answer_problem(work, answer, sent, now)
-            if problem is not None:
-                return self._later(work, now, problem)
-            return Done(
-                replace(work, state=DONE, body=None, attempts=work.attempts + 1),
-                sent=journal if is_callback else None,
-                said=self._told(work, "sent", f"accepted with {answer.status}"),
-            )
-        over = self._over(work, f"the peer refused it with {answer.status}: {_reason(said)}")
-        return replace(over, sent=journal if is_callback else None)
+    def _kept(self, ready: Sequence[Ready]) -> list[Ready]:
+        """Journal our own requests before they leave, signed once: what answers them is chained to that signature."""
+        asked = [one for one in ready if not one.work.action.startswith("on_")]
+        if not asked:
+            return list(ready)
+        found: dict[int, Message] = {}
+        with self._context.uow(write=True) as uow:
+            for one in asked:
+                sent = one.sent
+                if uow.exchange.record(sent) is None:
+                    known = uow.exchange.known("out", sent.peer_id, sent.action, sent.message_id)
+                    assert known is not None
+                    found[one.work.seq] = known
+            uow.commit()
+        return [replace(one, sent=found.get(one.work.seq, one.sent)) for one in ready]
 
-    def _answer_problem(
-        self, work: Work, answer: PeerAnswer, sent: Message, now: datetime
-    ) -> str | None:
-        """Return why a signed answer must not be believed; one without a signature is believed with a warning."""
-        given = answer.headers.get("signature")
-        if work.dialect != Dialect.LTS:
-            return None
-        if given is None:
-            log.info("the answer of %s to %s is not signed", work.peer_id, work.action)
-            return None
-        role = "BAP" if work.action.startswith("on_") else "BPP"
+    # --- sending ------------------------------------------------------------------------------
+
+    def _all_sent(self, ready: Sequence[Ready], stop_at: float) -> list[Done]:
+        """Send to each peer what is for it, several peers at a time."""
+        lanes: dict[str, list[Ready]] = {}
+        for one in ready:
+            lanes.setdefault(one.work.peer_id, []).append(one)
+        if len(lanes) <= 1:
+            return [done for lane in lanes.values() for done in self._lane(lane, stop_at)]
+        with ThreadPoolExecutor(min(LANES, len(lanes)), "halfhour-beckn-send") as pool:
+            ended = list(pool.map(lambda lane: self._lane(lane, stop_at), lanes.values()))
+        return [done for lane in ended for done in lane]
+
+    def _lane(self, ready: Sequence[Ready], stop_at: float) -> list[Done]:
+        """Send what is for one peer, until it does not answer."""
+        found: list[Done] = []
+        for one in ready:
+            moment = self._monotonic()
+            times, silent_until = self._silent.get(one.work.peer_id, (0, 0.0))
+            if moment > stop_at or moment < silent_until:
+                pause = timedelta(seconds=max(silent_until - moment, 0.0))
+                found.append(Done(replace(one.work, due_at=self._context.system_now() + pause)))
+                continue
+            found.append(self._sent(one, times))
+        return found
+
+    def _sent(self, one: Ready, times: int) -> Done:
+        work, sent = one.work, one.sent
+        headers = {"Content-Type": "application/json", "Authorization": sent.authorization}
         try:
-            header = signing.parse_header(given)
-            signing.check_times(header, int(now.timestamp()) + 1)
-            if header.subscriber_id != work.peer_id:
-                return "the answer is signed by somebody else"
-            record = self._registry.signer(work.peer_id, header.key_id, role, now)
-            key = keys.public_key(record.signing_public_key)
-            signing.verify(header, answer.body, key, request_signature=sent.signature)
-        except (Refused, InvalidRequest, SourceUnavailable) as error:
-            return f"the answer's signature cannot be believed: {error}"
-        return None
+            answer = self._transport.post(f"{work.url}/{work.action}", sent.body, headers)
+        except SourceRejected as error:
+            return self._over(work, str(error))
+        except SourceUnavailable as error:
+            pause = PAUSE_SECONDS[min(times, len(PAUSE_SECONDS) - 1)]
+            self._silent[work.peer_id] = (times + 1, self._monotonic() + pause)
+            return self._later(work, str(error))
+        self._silent.pop(work.peer_id, None)
+        now = self._context.system_now()
+        verdict, why = judged(work, answer, sent, self._registry, now)
+        journal = None
+        if work.action.startswith("on_"):
+            # A catalogue is large and binds nobody: the audit log has its ids, the journal only that it went.
+            is_large = work.action in {"on_discover", "on_search"}
+            journal = replace(
+                sent, body=b"" if is_large else sent.body, status=answer.status,
+                answer=answer.body[:65_536],
+            )  # fmt: skip
+        if verdict is Verdict.LATER:
+            return self._later(work, why)
+        if verdict is Verdict.REFUSED:
+            return replace(self._over(work, why), sent=journal)
+        done = replace(work, state=DONE, body=None, attempts=work.attempts + 1)
+        return Done(done, sent=journal, said=self._told(work, "sent", why))
 
     # --- ends ---------------------------------------------------------------------------------
 
-    def _later(self, work: Work, now: datetime, why: str) -> Done:
+    def _later(self, work: Work, why: str) -> Done:
+        now = self._context.system_now()
         attempts = work.attempts + 1
         pause = min(FIRST_DELAY * FACTOR**work.attempts, LONGEST_DELAY)
         if attempts >= MOST_ATTEMPTS or now + pause >= work.expires_at:
@@ -223,6 +265,12 @@ class Outbox:
 
     def _over(self, work: Work, why: str) -> Done:
         log.warning("exchange work %s %s given up: %s", work.seq, work.action, why)
+        if not work.action.startswith("on_"):
+            try:
+                self._buyer.refused(work, why)
+            except HalfhourError:
+                # Whoever tidies up gives up waiting for the answer, and ends the contract then.
+                log.exception("the contract of work %s could not be ended", work.seq)
         return Done(
             replace(work, state=FAILED, error=why[:500]), said=self._told(work, "given_up", why)
         )
@@ -240,20 +288,8 @@ class Outbox:
         }
 
 
-def _object(body: bytes) -> Mapping[str, Any] | None:
-    try:
-        value = json.loads(body)
-    except ValueError:
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _reason(said: Mapping[str, Any] | None) -> str:
-    if said is None:
-        return "no reason given"
-    message = said.get("message")
-    inner = message.get("error") if isinstance(message, dict) else None
-    error = inner or said.get("error")
-    if not isinstance(error, dict):
-        return "no reason given"
-    return f"{str(error.get('code', ''))[:60]} {str(error.get('message', ''))[:200]}".strip()
+def renewed(body: bytes, now: datetime) -> bytes:
+    """Return a callback that is sent again, with the time of sending: its ttl counts from there."""
+    whole = json.loads(body)
+    whole["context"]["timestamp"] = format_utc(now.replace(microsecond=0))
+    return wire.serialise(whole)

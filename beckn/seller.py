@@ -25,7 +25,7 @@ from beckn.model import (
     Reference,
     Shown,
 )
-from models.domain.errors import Conflict, HalfhourError, NotFound
+from models.domain.errors import Conflict, HalfhourError, NotFound, SourceUnavailable
 from models.domain.exchange import Message
 from models.domain.market import Contract, DealRefused, DealRule, Side, Window, WindowKind
 from models.domain.regions import REGIONS
@@ -105,6 +105,8 @@ class Seller:
             if isinstance(asked, Discover):
                 return self._discovered(envelope, asked)
             answer = self._carried_out(envelope, request, asked)
+        except SourceUnavailable:
+            raise  # the database or a source is busy: that is no answer, and it is tried again
         except HalfhourError as error:
             refused = as_refused(error)
             failed = codec.failed(envelope.action, message)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 
 from models.domain.errors import Conflict
 from models.domain.exchange import ContractFilter
 from models.domain.market import Contract, ContractState, Side, WindowKind
+from models.domain.ports import UnitOfWork
 from services import market_jobs, market_records
 from services.context import Context
 from services.market_terms import quote_ends_at
@@ -19,9 +21,23 @@ MOST_EXPIRED = 500
 
 
 def end(
-    context: Context, held: Contract, state: ContractState, why: str, *, message_id: str = ""
+    context: Context,
+    held: Contract,
+    state: ContractState,
+    why: str,
+    *,
+    message_id: str = "",
+    also: Callable[[UnitOfWork], None] = lambda _: None,
 ) -> Contract:
     """End a contract: claims are given back and jobs let go, in one transaction.
+
+    Args:
+        context: Ports.
+        held: The contract as it was read.
+        state: How it ends.
+        why: In a sentence.
+        message_id: The message that ends it, if any.
+        also: What else belongs into the same transaction.
 
     Raises:
         Conflict: If the contract is no longer as `held` says: somebody confirmed, changed or ended it meanwhile.
@@ -37,6 +53,7 @@ def end(
         uow.decisions.append(market_records.contract(context, done, str(state), {"why": why}))
         if held.state not in {ContractState.QUOTED, ContractState.REQUESTED}:
             uow.plans.bump()
+        also(uow)
         uow.commit()
     return done
 

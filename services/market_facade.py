@@ -77,13 +77,23 @@ class MarketServices:
         """Return windows that others offer, as far as they answered."""
         return self.protocol.found() if self.protocol is not None else ()
 
-    def take(self, caller: Caller, slot_id: str, job_id: str, dialect: str = "lts") -> Contract:
-        """Begin the journey from select to confirm over a window found on the network, for a job of the caller."""
+    def take(
+        self, caller: Caller, slot_id: str, job_id: str, dialect: str = "lts", seller: str = ""
+    ) -> Contract:
+        """Begin the journey from select to confirm over a window found on the network, for a job of the caller.
+
+        Args:
+            caller: Whose job it is.
+            slot_id: The window, by its seller's id.
+            job_id: The job that shall run in it.
+            dialect: How the seller is spoken to.
+            seller: Who offers it; needed where several sellers use the same id.
+        """
         if not caller.may_submit:
             raise Forbidden(f"the role {caller.role} may read but not make contracts")
         with self._context.uow() as uow:
             uow.jobs.get(job_id, caller.sees_owner)
-        return self._connected().take_window(slot_id, job_id, dialect)
+        return self._connected().take_window(slot_id, job_id, dialect, seller)
 
     def _connected(self) -> MarketProtocol:
         if self.protocol is None:

@@ -52,13 +52,15 @@ class MarketProtocol(Protocol):
     def found(self) -> tuple[Window, ...]:
         """Return windows that others offer."""
 
-    def take_window(self, slot_id: str, job_id: str | None, dialect: str = "lts") -> Contract:
+    def take_window(
+        self, slot_id: str, job_id: str | None, dialect: str = "lts", seller: str = ""
+    ) -> Contract:
         """Begin the journey from select to confirm over a found window; returns the contract as requested."""
 
     def ask(self, contract_id: str, action: str) -> Contract:
         """Send `status` or `cancel` for a contract we bought."""
 
-    def drain(self, limit: int = 50) -> int:
+    def drain(self, limit: int = 100) -> int:
         """Do what is due now; return how much that was."""
 
     def tidy(self) -> int:

@@ -43,7 +43,7 @@ _INSERT_MESSAGE = insert(cast("Table", MessageRow.__table__))
 _INSERT_WORK = insert(cast("Table", WorkRow.__table__))
 _UPDATE_WORK = (
     update(cast("Table", WorkRow.__table__))
-    .where(WorkRow.seq == bindparam("at_seq"))
+    .where(WorkRow.seq == bindparam("at_seq"), WorkRow.taken_until == bindparam("at_until"))
     .values(
         kind=bindparam("to_kind"),
         body=bindparam("to_body"),
@@ -78,14 +78,21 @@ class SqlExchangeRepository:
 
     def record_all(self, messages: Sequence[Message]) -> list[int | None]:
         """Append messages; None for each that is known already, from before or from earlier in the list."""
-        known = {
-            tuple(row)
-            for row in self._tx.rows(
-                select(
-                    MessageRow.direction, MessageRow.peer_id, MessageRow.action, MessageRow.message_id
-                ).where(MessageRow.message_id.in_([one.message_id for one in messages]))
+        known: set[tuple[str, str, str, str]] = set()
+        asked: dict[tuple[str, str, str], list[str]] = {}
+        for one in messages:
+            asked.setdefault((one.direction, one.peer_id, one.action), []).append(one.message_id)
+        # By the columns of the unique index, in its order: the journal is long.
+        for (direction, peer_id, action), idents in asked.items():
+            found = self._tx.rows(
+                select(MessageRow.message_id).where(
+                    MessageRow.direction == direction,
+                    MessageRow.peer_id == peer_id,
+                    MessageRow.action == action,
+                    MessageRow.message_id.in_(idents),
+                )
             )
-        }  # fmt: skip
+            known |= {(direction, peer_id, action, row.message_id) for row in found}
         numbers: list[int | None] = []
         rows = []
         for one in messages:
@@ -173,7 +180,7 @@ class SqlExchangeRepository:
         rows = self._tx.rows(
             select(*_WORK)
             .where(and_(WorkRow.state == WAITING, WorkRow.due_at <= now, free, is_first))
-            .order_by(WorkRow.seq)
+            .order_by(WorkRow.due_at, WorkRow.seq)
             .limit(limit)
         )
         if rows:
@@ -183,15 +190,12 @@ class SqlExchangeRepository:
             )
         return tuple(Work(**row._asdict()) for row in rows)
 
-    def update(self, work: Work) -> None:
-        """Store how far a piece of work got, and give it back."""
-        self.update_all([work])
-
-    def update_all(self, works: Sequence[Work]) -> None:
-        """Store how far some work got, and give it back."""
+    def update_all(self, works: Sequence[Work], until: datetime) -> None:
+        """Store how far some work got, and give it back; work that somebody else took since is left alone."""
         rows = [
             {
                 "at_seq": work.seq,
+                "at_until": until,
                 "to_kind": work.kind,
                 "to_body": work.body,
                 "to_due_at": work.due_at,

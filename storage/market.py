@@ -138,11 +138,11 @@ class SqlMarketRepository:
         )
         return tuple(loads(Window, row.body) for row in rows)
 
-    def found_one(self, slot_id: str) -> Window | None:
-        """Return a remembered window."""
-        row = self._tx.first(
+    def found_of(self, slot_id: str) -> tuple[Window, ...]:
+        """Return remembered windows of an id: one for each seller that uses it."""
+        rows = self._tx.rows(
             select(FoundWindowRow.body)
             .where(FoundWindowRow.slot_id == slot_id)
             .order_by(FoundWindowRow.peer_id)
         )
-        return None if row is None else loads(Window, row.body)
+        return tuple(loads(Window, row.body) for row in rows)

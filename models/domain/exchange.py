@@ -132,8 +132,8 @@ class MarketRepository(Protocol):
     def found(self, since: datetime, limit: int = 500) -> tuple[Window, ...]:
         """Return remembered windows that begin at or after an instant, by start."""
 
-    def found_one(self, slot_id: str) -> Window | None:
-        """Return a remembered window."""
+    def found_of(self, slot_id: str) -> tuple[Window, ...]:
+        """Return remembered windows of an id: one for each seller that uses it."""
 
 
 class ExchangeRepository(Protocol):
@@ -169,11 +169,13 @@ class ExchangeRepository(Protocol):
     def take(self, now: datetime, until: datetime, limit: int) -> tuple[Work, ...]:
         """Claim due work until an instant: of each transaction the first that is not done."""
 
-    def update(self, work: Work) -> None:
-        """Store how far a piece of work got, and give it back."""
+    def update_all(self, works: Sequence[Work], until: datetime) -> None:
+        """Store how far some work got, and give it back.
 
-    def update_all(self, works: Sequence[Work]) -> None:
-        """Store how far some work got, and give it back."""
+        Args:
+            works: What was done.
+            until: Until when it was taken; work that somebody else took since is left alone.
+        """
 
     def lag(self) -> Lag:
         """Return how much waits."""

@@ -217,8 +217,8 @@ def test_news_of_a_carbon_spike_leaves_the_window_and_plans_the_job_anew(
             "in", held.peer_id, "on_update", held.transaction_id, f"m{factor}",
             datetime.now(UTC), "lts", json.dumps(body).encode(),
         )  # fmt: skip
-        node._buyer.take_callback(received)
-        assert bought(buyer, held.transaction_id, state) is not None
+        node._outbox._follower.take_callback(received)
+        assert eventually(lambda state=state: bought(buyer, held.transaction_id, state), 20)
     job: Any = buyer.test_client().get(f"/api/jobs/{job_id}").json
     assert job["status"] in {"scheduled", "pending"}
     (sold,) = eventually(

@@ -71,6 +71,8 @@ class FakeMarket:
     def found(self) -> tuple[Window, ...]:
         return ()
 
-    def take(self, caller: Caller, slot_id: str, job_id: str, dialect: str = "lts") -> Contract:
+    def take(
+        self, caller: Caller, slot_id: str, job_id: str, dialect: str = "lts", seller: str = ""
+    ) -> Contract:
         del caller
-        return self.protocol.take_window(slot_id, job_id, dialect)
+        return self.protocol.take_window(slot_id, job_id, dialect, seller)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from models.domain.errors import HalfhourError
+from models.domain.errors import HalfhourError, InvalidRequest
 from models.domain.market import WindowKind
 from models.domain.regions import REGIONS
 from services.market import Offers, Wanted
@@ -92,8 +92,11 @@ def take_slot() -> Response:
             _, asked = use.market.discover(caller)
             flash(f"Asked {asked} sellers; what they offer appears here as they answer.", "info")
             return here
-        if action == "take" and job_id:
-            made = use.market.take(caller, slot_id, job_id)
+        if action == "take":
+            if not job_id:
+                raise InvalidRequest("choose the job that shall run in this window")
+            seller = request.form.get("seller", "")
+            made = use.market.take(caller, slot_id, job_id, seller=seller)
             flash("Asked the seller for this window; follow the contract here.", "info")
         else:
             made = use.market.confirm(caller, slot_id, job_id)

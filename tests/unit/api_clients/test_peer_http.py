@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import http.server
 import threading
+import time
 from collections.abc import Iterator, Sequence
 
 import pytest
 
+from api_clients import peer_http
 from api_clients.peer_http import MOST_ANSWER_BYTES, PeerHttp, address_problem
-from models.domain.errors import SourceRejected, SourceUnavailable
+from models.domain.errors import SourceRejected, SourceTimeout, SourceUnavailable
 
 
 @pytest.mark.parametrize(
     "address",
     ["10.0.0.1", "172.16.3.4", "192.168.1.1", "169.254.169.254", "0.0.0.0", "224.0.0.1", "100.64.0.1",
-     "::", "fe80::1", "fd00::1", "ff02::1", "::ffff:10.0.0.1", "2002:0a00:0001::"],
+     "::", "fe80::1", "fd00::1", "ff02::1", "::ffff:10.0.0.1", "2002:0a00:0001::",
+     "64:ff9b::169.254.169.254", "64:ff9b::10.0.0.1"],
 )  # fmt: skip
 def test_addresses_that_are_not_public_are_never_called(address: str) -> None:
     assert address_problem(address, allow_loopback=True) is not None
@@ -70,6 +73,13 @@ class Answers(http.server.BaseHTTPRequestHandler):
             body = b""
         else:
             self.send_response(200)
+        if self.path == "/slow":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+            for _ in range(1000):
+                self.wfile.write(b"x")
+                if self.server.over.wait(0.02):  # type: ignore[attr-defined]
+                    break
+            return
         if self.path == "/large":
             body = b"x" * (MOST_ANSWER_BYTES + 1)
         self.send_header("Content-Length", str(len(body)))
@@ -83,9 +93,11 @@ class Answers(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def server() -> Iterator[str]:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers) as listening:
+        listening.over = threading.Event()  # type: ignore[attr-defined]
         thread = threading.Thread(target=listening.serve_forever, daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{listening.server_port}"
+        listening.over.set()  # type: ignore[attr-defined]
         listening.shutdown()
         thread.join()
 
@@ -98,6 +110,17 @@ def test_bytes_arrive_as_they_were_sent_and_redirects_are_not_followed(server: s
         transport.post(f"{server}/large", b"{}", {})
     with pytest.raises(SourceRejected):
         PeerHttp().post(f"{server}/echo", b"{}", {})
+
+
+def test_an_answer_that_comes_byte_by_byte_is_not_waited_for(
+    server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peer_http, "TOTAL_SECONDS", 0.2)
+    # 1,000 bytes, one each 20 ms: every piece comes in time, all of them would take 20 s.
+    begun = time.monotonic()
+    with pytest.raises(SourceTimeout, match="in time"):
+        PeerHttp(allow_loopback=True).post(f"{server}/slow", b"{}", {})
+    assert time.monotonic() - begun < 5.0
 
 
 def test_a_peer_that_is_down_is_unavailable() -> None:
