@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -23,7 +23,7 @@ from models.domain.signal import (
 from models.domain.time import SLOT
 from models.optimise.assignment import Assignment, Options
 from models.optimise.options import Closed, JobOptions
-from models.optimise.pattern import segments
+from models.optimise.pattern import Pattern, segments
 from models.optimise.pattern_options import PatternOptions
 from models.optimise.table import BoolArray, PricedTable
 from models.optimise.terms import Hold
@@ -81,6 +81,20 @@ class Describer:
             mine.delay_of(pick),
             mine.objective_of(pick) - mine.charge_of(pick),
             mine.transfer_of(pick),
+        )
+
+    def run(self, run: Pattern) -> Placement:
+        """Return a whole run as a placement, its half-hours in the past included."""
+        worth = _known(run.cost_gbp), _known(run.carbon_kg)
+        return self._place(
+            segments(run, self.table.horizon),
+            run.row,
+            run.slot,
+            run.energy_kwh,
+            *worth,
+            run.delay_gbp,
+            run.objective_gbp - run.charge_gbp,
+            run.transfer_kwh,
         )
 
     def baseline(self, job: Job) -> Baseline:
@@ -358,11 +372,16 @@ def _difference(before: float | None, after: float | None) -> tuple[float | None
     return saved, saved / abs(before) * 100.0 if abs(before) > 1e-9 else None
 
 
+def digest_of_runs(runs: Sequence[Pattern]) -> str:
+    """Return a SHA-256 that binds runs and what they cost."""
+    told = [(run.row, run.parts, round(run.objective_gbp, 6)) for run in runs]
+    return hashlib.sha256(repr(told).encode()).hexdigest()
+
+
 def digest_of(mine: Options) -> str:
     """Return a SHA-256 that binds every option of a job that was looked at, written out or not."""
     if isinstance(mine, PatternOptions):
-        runs = [(run.row, run.parts, round(run.objective_gbp, 6)) for run in mine.pool]
-        return hashlib.sha256(repr(runs).encode()).hexdigest()
+        return digest_of_runs(mine.pool)
     table = np.column_stack(
         [
             mine.asset_row.astype(np.float64),

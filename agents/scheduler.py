@@ -34,6 +34,7 @@ from agents.messages import (
     SlotArray,
 )
 from agents.refusals import looked_after, refuse
+from agents.started import moved
 from agents.view import Outcome, PolicyAgentView, Situation
 from agents.wording import award_sentence
 from models.domain.job import Job
@@ -82,6 +83,7 @@ def negotiate(situation: Situation) -> Outcome:
         *breaches(situation, table),
         *short_budgets(budget, proof),
     ]
+    awards += moved(situation, table, table.room_kw - plan.room_kw, weights, describer)
     seconds = perf_counter() - began
     minutes.hear(_decisions(awards, refusals, situation), last)
     return Outcome(

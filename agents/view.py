@@ -11,7 +11,7 @@ from uuid import UUID
 from agents.policy import Policy
 from models.domain.asset import Asset
 from models.domain.job import Job
-from models.domain.plan import Award, Certificate, Deferral, Refusal
+from models.domain.plan import Award, Certificate, Deferral, Refusal, Segment
 from models.domain.signal import FloatArray, Quality, RegionSignals
 from models.domain.time import Horizon
 from models.optimise.assignment import Links, Options
@@ -36,6 +36,29 @@ class Held:
 
 
 @dataclass(frozen=True)
+class Started:
+    """Interruptible work that has begun: what has run or will for certain, and what may still move on its cluster.
+
+    Attributes:
+        job: The job, running.
+        asset_id: Where it runs.
+        fixed: Stretches of power that stay, at least one.
+        rest: Those that may move, at least one.
+        free_from: When the rest may begin at the earliest.
+        latest_end: When it must have ended: its deadline, or its present end where others wait for it.
+        transfer_kwh: Energy that moving its data took. [kWh]
+    """
+
+    job: Job
+    asset_id: str
+    fixed: tuple[Segment, ...]
+    rest: tuple[Segment, ...]
+    free_from: datetime
+    latest_end: datetime
+    transfer_kwh: float = 0.0
+
+
+@dataclass(frozen=True)
 class Situation:
     """The input of a negotiation: facts as of one instant, nothing fetched later.
 
@@ -47,6 +70,7 @@ class Situation:
         assets: Live assets of all owners.
         signals: Per region, over the horizon.
         held: Work that keeps its power.
+        started: Those of `held` whose remaining part may move once everything else has its place.
         incumbents: Present awards of `jobs`, by job id.
         refused: Jobs refused before planning, with the reason.
         deferred: Jobs left out for now, with the reason.
@@ -64,6 +88,7 @@ class Situation:
     signals: Mapping[str, RegionSignals]
     policy: Policy
     held: tuple[Held, ...] = ()
+    started: tuple[Started, ...] = ()
     incumbents: Mapping[str, Incumbent] | None = None
     refused: tuple[Refusal, ...] = ()
     deferred: tuple[Deferral, ...] = ()

@@ -53,6 +53,9 @@ def changes_of(
     unchanged: list[JobPlan] = []
     for award in outcome.awards:
         before = facts.plans.get(award.job_id)
+        if before is not None and jobs[award.job_id].status is JobStatus.RUNNING:
+            changed.append(_rest_moved(before, award, outcome, trigger, mode, now))
+            continue
         if _same_award(before, award) and jobs[award.job_id].status is JobStatus.SCHEDULED:
             assert before is not None
             unchanged.append(_refreshed(before, award, mode))
@@ -128,6 +131,21 @@ def _awarded(
             move_reason=told + (f", {gain}" if gain else ""),
         )
     return Change(plan, JobStatus.SCHEDULED, moved)
+
+
+def _rest_moved(
+    before: JobPlan, award: Award, outcome: Outcome, trigger: str, mode: str, now: datetime
+) -> Change:
+    """Return the new answer of a job that runs and whose rest has moved; it goes on running."""
+    plan = _fresh(before, award.job_id, outcome, mode, now, award=award)
+    cause = REASONS.get(trigger, "a new plan")
+    told = f"{cause}: the rest of the run"
+    if before.award is not None:
+        old, new = before.award.placement, award.placement
+        told += f", which ended {when(old.end)}, now ends {when(new.end)}"
+        gain = _gain(before.award, award)
+        told += f", {gain}" if gain else ""
+    return Change(replace(plan, moves=plan.moves + 1, move_reason=told), JobStatus.RUNNING, True)
 
 
 def _gain(old: Award, new: Award) -> str:

@@ -48,6 +48,7 @@ def negotiated(
         except (JobFault, *MISTAKES) as error:
             job_id = getattr(error, "job_id", None)
             planned = {job.job_id for job in facing.jobs}
+            planned |= {started.job.job_id for started in facing.started}
             if job_id not in planned or len(left_out) >= MOST_FAULTS:
                 raise PlanningFailed(
                     "no plan could be made, through a fault of the planner's own; the operator was told, and the "

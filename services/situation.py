@@ -24,6 +24,7 @@ from services.carbon_spent import ended_today, spent_kg_by_day
 from services.context import Context
 from services.holding import freeze_lead, segments_kw
 from services.overrun import thawed
+from services.started_work import started_work
 
 SHORTEST_SLOTS = 96
 LONGEST_SLOTS = 672
@@ -156,8 +157,12 @@ def situation(
 
     Jobs our own code fails on (`faulty`) are refused before planning, so that the others are planned.
     """
-    sorted_out = _sort_out(facts, now, freeze_leads(context, facts.assets, facts.jobs), faulty)
-    horizon = horizon_for(now, sorted_out.jobs)
+    leads = freeze_leads(context, facts.assets, facts.jobs)
+    sorted_out = _sort_out(facts, now, leads, faulty)
+    started = started_work(
+        context.policy, facts.jobs, facts.plans, facts.claims, sorted_out.frozen, leads, now, faulty
+    )
+    horizon = horizon_for(now, [*sorted_out.jobs, *(each.job for each in started)])
     regions = sorted({asset.region for asset in facts.assets})
     signals = context.signals.view(regions, horizon)
     return Situation(
@@ -176,6 +181,7 @@ def situation(
                 {job.job_id for job in (*sorted_out.jobs, *sorted_out.frozen)},
             ),
         ),
+        started=started,
         incumbents={
             job.job_id: Incumbent(
                 plan.award.placement.asset_id,

@@ -63,6 +63,7 @@ def lanes_of(
     end: float,
     shadow_gbp_per_kwh: FloatArray | None = None,
     sent_to: Incumbent | None = None,
+    is_valued_only: bool = False,
 ) -> list[Lane]:
     """Return the half-hours of some assets that are open to a job.
 
@@ -76,6 +77,7 @@ def lanes_of(
         end: Latest finish, counted from the start of the horizon. [half-hours]
         shadow_gbp_per_kwh: λ, shape (assets, slots); None: nothing is scarce. [GBP/kWh of reserved IT power]
         sent_to: The award its data are on their way to.
+        is_valued_only: Half-hours that have passed are wanted too, to value what ran in them.
 
     Returns:
         One lane per row; none where the window is empty. Energy of moving data is weighed in proportion to the energy
@@ -83,7 +85,7 @@ def lanes_of(
     """
     end = min(end, float(table.horizon.slots))
     stop = math.ceil(end - FINISH_TOLERANCE)
-    first = max(first, table.first_open)
+    first = first if is_valued_only else max(first, table.first_open)
     arrived = _arrival_finish(job, table.horizon)
     lanes = []
     for row in rows:
