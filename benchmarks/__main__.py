@@ -42,6 +42,7 @@ BENCHMARKS = {
         "--rows 100-tight,100-loose,1000-loose,1000-tight,10000-loose,10000-tight",
         "--seeds 1-5",
     ),
+    "rounds": Sizes("--jobs 100,1000 --rounds 10"),
     "beside_highs": Sizes("--jobs 200 --seeds 1-1 --seconds 10", "--seeds 1-2", ""),
     "flexible_family": Sizes("--jobs 100 --seeds 1", "--jobs 200 --seeds 1", ""),
     "lets_wait_awhile": Sizes("--short", "--capacities 36", ""),

@@ -59,7 +59,7 @@ class Quoting:
         self.room_kw = table.room_kw
         listed = [mine for mine in options if isinstance(mine, JobOptions)]
         bending = [mine for mine in options if isinstance(mine, PatternOptions)]
-        self._listed = _Listed.of(listed, table, is_large) if listed else None
+        self._listed = ListedWindows.of(listed, table, is_large) if listed else None
         self._bending = _Bending(bending, table) if bending else None
 
     def at(self, price_gbp: FloatArray) -> Answer:
@@ -89,7 +89,7 @@ def _even(power_kw: FloatArray) -> FloatArray:
 
 
 @dataclass(frozen=True)
-class _Listed:
+class ListedWindows:
     """Jobs with listed windows, all options in one row of arrays."""
 
     fleet: Fleet
@@ -104,8 +104,18 @@ class _Listed:
     is_large: bool
 
     @classmethod
-    def of(cls, options: Sequence[JobOptions], table: PricedTable, is_large: bool) -> _Listed:
-        fleet = fitting_alone(fleet_of(options, table), table.room_kw)
+    def of(cls, options: Sequence[JobOptions], table: PricedTable, is_large: bool) -> ListedWindows:
+        """Lay out priced jobs; options that do not fit even into empty room are left out."""
+        return cls.of_fleet(fitting_alone(fleet_of(options, table), table.room_kw), is_large)
+
+    @classmethod
+    def of_fleet(cls, fleet: Fleet, is_large: bool) -> ListedWindows:
+        """Lay out a fleet.
+
+        Args:
+            fleet: Listed options.
+            is_large: Price by compiled loops instead of arrays.
+        """
         owner, runs = fleet.owner, fleet.cell != UNSERVED_CELL
         first = np.where(runs, fleet.cell, 0).astype(np.int64)
         flat = runs & (fleet.profile_ptr[owner] < 0)
