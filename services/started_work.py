@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from agents.policy import Policy
 from agents.view import Started
@@ -88,8 +89,10 @@ def started_of(
             rest.append(replace(each, start=cut))
     if not fixed or not rest:
         return None
+    # An executor was told how long the job runs, restarts included: no more of them than then.
+    most = job.max_chunks if job.workload is None else min(job.max_chunks, _chunks(placed.segments))
     return Started(
-        job=job,
+        job=replace(job, max_chunks=most),
         asset_id=placed.asset_id,
         fixed=tuple(fixed),
         rest=tuple(rest),
@@ -110,3 +113,8 @@ def _may_rest_move(job: Job, award: Award, now: datetime) -> bool:
         and begun <= now < award.placement.end
         and is_on_time
     )
+
+
+def _chunks(stretches: Sequence[Segment]) -> int:
+    """Return how many stretches there are with breaks between them."""
+    return 1 + sum(after.start > before.end for before, after in pairwise(stretches))

@@ -80,6 +80,12 @@ def test_only_interruptible_work_that_runs_as_planned_may_move(changes: dict[str
     assert told(running(**changes), 1 / 6) is None
 
 
+def test_work_handed_to_an_executor_restarts_no_oftener_than_it_was_told() -> None:
+    assert told(running(max_chunks=8), 1 / 6).job.max_chunks == 8
+    handed_over = running(max_chunks=8, workload={"executor": "slurm", "command": ["true"]})
+    assert told(handed_over, 1 / 6).job.max_chunks == 2
+
+
 def test_what_others_count_on_stays() -> None:
     job, plan = running(), a_plan(placement=PLACED)
     follower = a_job("b", depends_on=("job-a",))
