@@ -16,10 +16,10 @@ from agents.faults import PolicyVeto
 from agents.scheduler import negotiate
 from agents.view import Outcome, Situation
 from models.domain.access import Caller, Role
-from models.domain.errors import Forbidden, NotFound, StalePlan
+from models.domain.errors import Forbidden, NotFound, PlanningFailed, StalePlan
 from models.domain.job import Flexibility, JobStatus
 from models.domain.plan import NegotiationStatus
-from services import assets, controls, planning, submit
+from services import assets, controls, negotiating, planning, submit
 from services.negotiation_log import begin
 from services.signals import RefreshReport
 from services.types import AssetDraft, JobDraft, Repeat
@@ -222,7 +222,7 @@ def test_a_job_accepted_while_planning_leads_to_another_attempt(
     first = submitted(world, is_planned=False)
     added: list[str] = []
     busy = Interrupted(lambda: added.append(submitted(world, is_planned=False)), times=1)
-    monkeypatch.setattr(planning, "negotiate", busy)
+    monkeypatch.setattr(negotiating, "negotiate", busy)
     run = planning.schedule_all(world.context, OPERATOR)
     assert busy.calls == 2
     assert run.scheduled == 2
@@ -239,7 +239,7 @@ def test_a_job_cancelled_while_planning_does_not_come_back(
     quiet = replace(world.context, settings=replace(world.context.settings))
     monkeypatch.setattr("services.acts.planning.replan_after", lambda *_a, **_k: None)
     busy = Interrupted(lambda: controls.cancel(quiet, OPERATOR, job_id), times=1)
-    monkeypatch.setattr(planning, "negotiate", busy)
+    monkeypatch.setattr(negotiating, "negotiate", busy)
     run = planning.schedule_all(world.context, OPERATOR)
     assert (busy.calls, run.scheduled) == (2, 0)
     assert world.view(job_id).status is JobStatus.CANCELLED
@@ -252,7 +252,7 @@ def test_a_steady_stream_of_new_jobs_does_not_keep_a_plan_from_being_made(
     with_cluster(world)
     first = submitted(world, is_planned=False)
     busy = Interrupted(lambda: submitted(world, is_planned=False), times=1000)
-    monkeypatch.setattr(planning, "negotiate", busy)
+    monkeypatch.setattr(negotiating, "negotiate", busy)
     run = planning.schedule_all(world.context, OPERATOR)
     # One strict attempt, then the second is taken without the job that came last: the first job and the next one.
     assert busy.calls == planning.STRICT_ATTEMPTS + 1 == 2
@@ -274,7 +274,7 @@ def test_jobs_that_keep_changing_end_in_a_conflict_and_nothing_is_written(
             uow.commit()
 
     busy = Interrupted(touch, times=1000)
-    monkeypatch.setattr(planning, "negotiate", busy)
+    monkeypatch.setattr(negotiating, "negotiate", busy)
     with pytest.raises(StalePlan):
         planning.schedule_all(world.context, OPERATOR)
     assert busy.calls == planning.ATTEMPTS
@@ -301,7 +301,7 @@ def test_a_planner_that_lost_its_lease_commits_nothing(
         assert world.context.leases.acquire("plan", "usurper", 3600.0) is not None
         world.clock.instant = now
 
-    monkeypatch.setattr(planning, "negotiate", Interrupted(usurp, times=1))
+    monkeypatch.setattr(negotiating, "negotiate", Interrupted(usurp, times=1))
     with pytest.raises(StalePlan, match="taken over"):
         planning.schedule_all(world.context, OPERATOR)
     assert world.view(job_id).plan is None
@@ -316,12 +316,13 @@ def test_our_own_mistake_stops_the_plan_and_is_told(
     def wrong(_situation: Situation) -> Outcome:
         raise PolicyVeto("power: exceeded")
 
-    monkeypatch.setattr(planning, "negotiate", wrong)
-    with pytest.raises(PolicyVeto):
+    monkeypatch.setattr(negotiating, "negotiate", wrong)
+    with pytest.raises(PlanningFailed) as caught:
         planning.schedule_all(world.context, OPERATOR)
+    assert isinstance(caught.value.__cause__, PolicyVeto)
     assert world.view(job_id).plan is None
     (summary,) = planning.page(world.context, OPERATOR).items
-    assert (summary.status, summary.error) == (NegotiationStatus.FAILED, "PolicyVeto")
+    assert (summary.status, summary.error) == (NegotiationStatus.FAILED, str(caught.value))
     # The next planner is not kept waiting.
     monkeypatch.undo()
     assert planning.schedule_all(world.context, OPERATOR).scheduled == 1
@@ -335,7 +336,7 @@ def test_an_accepted_job_stays_accepted_when_planning_fails(
     def stale(_situation: Situation) -> Outcome:
         raise StalePlan("overtaken")
 
-    monkeypatch.setattr(planning, "negotiate", stale)
+    monkeypatch.setattr(negotiating, "negotiate", stale)
     (view,) = submit.submit_and_plan(world.context, OPERATOR, draft(), Repeat())
     assert (view.status, view.plan) == (JobStatus.PENDING, None)
     monkeypatch.undo()
@@ -351,7 +352,7 @@ def test_a_long_plan_is_answered_before_it_is_done_and_finishes_behind(
     with_cluster(world)
     job_id = submitted(world, is_planned=False)
     gate = threading.Event()
-    monkeypatch.setattr(planning, "negotiate", Interrupted(lambda: gate.wait(20), times=1))
+    monkeypatch.setattr(negotiating, "negotiate", Interrupted(lambda: gate.wait(20), times=1))
     hurried = with_settings(world.context, schedule_wait_seconds=0.05)
     run = planning.schedule_all(hurried, OPERATOR)
     assert not run.finished
