@@ -21,7 +21,7 @@ from models.optimise.assignment import Assignment, Options
 from models.optimise.award import award
 from models.optimise.budget import london_days
 from models.optimise.budget_shift import shift
-from models.optimise.ladder import LARGE, Best, climb, rounds_for, tidied
+from models.optimise.ladder import LARGE, Best, climb, is_for_windows, rounds_for, tidied
 from models.optimise.pattern_options import PatternOptions
 from models.optimise.table import FloatArray, PricedTable
 
@@ -67,7 +67,9 @@ def plan_at(situation: Situation, charges: Mapping[date, float] | None = None) -
     rounds = PriceRounds(situation, table, agents, minutes)
     rounds.hold(1)
     held = _held_options(situation, table, options)
-    first = award(options, table.room_kw, build_links(jobs), held)
+    links = build_links(jobs)
+    settles = not is_for_windows(options, links)
+    first = award(options, table.room_kw, links, held, settles=settles)
     if first.is_ideal():
         best = Best(first, rounds.state.best_gbp, PlanMethod.GREEDY, first.is_cut_short)
     else:

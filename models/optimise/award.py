@@ -16,7 +16,7 @@ from models.optimise.repair import repair
 from models.optimise.table import FloatArray
 from models.optimise.terms import Closed
 
-__all__ = ["UNSERVED", "Assignment", "Links", "award"]
+__all__ = ["UNSERVED", "Assignment", "Links", "award", "settle"]
 
 IMPROVEMENT_PASSES = 4
 """How often every job may try to move; more passes rarely help."""
@@ -36,6 +36,8 @@ def award(
     room_kw: FloatArray,
     links: Links | None = None,
     incumbents: Mapping[int, int] | None = None,
+    *,
+    settles: bool = True,
 ) -> Assignment:
     """Place jobs under shared power.
 
@@ -47,6 +49,7 @@ def award(
         room_kw: Room of each asset, shape (assets, slots). [kW]
         links: Dependencies among these jobs; None: none.
         incumbents: Option each job holds now, by position.
+        settles: False: without repair and improvement, for a fleet that other searches go on with.
 
     Returns:
         The best assignment found. No asset's room is exceeded and no closed option is used.
@@ -67,15 +70,15 @@ def award(
         others = sorted(others, key=lambda plan: plan.score)[:1]
         if not incumbents and others and others[0].score < kept.score:
             kept, others = others[0], []
-    for plan in (kept, *others):
-        _settle(plan)
+    for plan in (kept, *others) if settles else ():
+        settle(plan)
     if incumbents:
         others = [plan for plan in others if plan.serves_all_of(kept)]
     # The first of equals wins: the plan that keeps what jobs hold now.
     return min((kept, *others), key=lambda plan: plan.score)
 
 
-def _settle(plan: Assignment) -> None:
+def settle(plan: Assignment) -> None:
     """Repair and improve until neither changes anything any more."""
     for _ in range(SETTLING_ROUNDS):
         before = plan.choice.copy()

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from models.domain.plan import PlanMethod
-from models.optimise.assignment import UNSERVED, Assignment, Options
-from models.optimise.award import orders
+from models.optimise.assignment import UNSERVED, Assignment, Links, Options
+from models.optimise.award import FEW_JOBS, orders, settle
 from models.optimise.fleet import Fleet, fleet_of
 from models.optimise.fleet_solve import EXACT_GAP, budget_for, is_scarce, solve
 from models.optimise.guided import guided
@@ -73,14 +73,24 @@ def climb(first: Assignment, table: PricedTable, prices: Prices, has_held: bool,
         has_held: Jobs hold awards now: whoever is served by the first plan stays served.
         seed: Of the searches.
     """
-    is_plain = all(isinstance(mine, JobOptions) for mine in first.options)
-    if is_plain and not any(first.links.before):
+    if _is_plain(first.options, first.links):
         found = _windows(first, table, prices, seed)
     else:
         found = _searched(first, table, prices, seed)
     if found.plan.score < first.score and (not has_held or found.plan.serves_all_of(first)):
         return _claimed(found)
+    if is_for_windows(first.options, first.links):
+        settle(first)
     return _claimed(replace(found, plan=first, method=PlanMethod.PRICED))
+
+
+def _is_plain(options: Sequence[Options], links: Links) -> bool:
+    return not any(links.before) and all(isinstance(mine, JobOptions) for mine in options)
+
+
+def is_for_windows(options: Sequence[Options], links: Links) -> bool:
+    """Return whether the search over many plain windows makes the plan, so that the first one need not be settled."""
+    return len(options) > FEW_JOBS and _is_plain(options, links)
 
 
 def _claimed(found: Best) -> Best:
