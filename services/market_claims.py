@@ -20,8 +20,12 @@ from models.domain.time import SLOT, Horizon
 MOST_BOUND = 10_000
 """Contracts that bind us at once, at most as many as are looked at."""
 
-REASON = "held by contract {}"
+CONTRACT_LIMIT = "held by contract "
+REASON = CONTRACT_LIMIT + "{}"
 """Reason of a limit that a contract puts on a cluster."""
+
+HOLDER = "contract "
+"""What the name of a contract that keeps power in a plan begins with."""
 
 
 def limited(assets: Sequence[Asset], claims: Iterable[Claim]) -> tuple[Asset, ...]:
@@ -96,7 +100,7 @@ def held_of(claims: Iterable[Claim], horizon: Horizon, jobs: Collection[str]) ->
         first, last = min(by_slot), max(by_slot)
         count = (last - first) // SLOT + 1
         power = tuple(by_slot.get(first + k * SLOT, 0.0) for k in range(count))
-        name = f"contract {contract_id}"
+        name = f"{HOLDER}{contract_id}"
         found.append(Held(name, asset_id, horizon.index_of(first), power, last + SLOT))
     return tuple(found)
 

@@ -5,45 +5,22 @@ Pure: two plans side by side come in, one cause with its sentence comes out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
 from agents.wording import money_text, price_text, when
 from models.domain.change import MoveValues, Worth
-from models.domain.job import Job
 from models.domain.regions import admits
-from services.plan_sides import Entry, Placed, Side, as_planned, published_since
+from services.move_room import crowded, freed_text, kept_off, limited, none_found
+from services.move_types import Cause, Move
+from services.plan_sides import Entry, Side, as_planned, published_since
 
 EPSILON_GBP = 1e-6
 """Differences below this are rounding. [GBP]"""
 
 SMALLER_PART = 0.25
 """A signal is named beside the stronger one from this share of it on."""
-
-
-@dataclass(frozen=True)
-class Cause:
-    """Why, as a word and as a sentence without its full stop."""
-
-    word: str
-    text: str
-    room_for: tuple[str, ...] = ()
-    room_for_others: int = 0
-
-
-@dataclass(frozen=True)
-class Move:
-    """One job that moved, with all that may explain it."""
-
-    job: Job
-    old: Placed
-    new: Placed
-    values: MoveValues
-    before: Side
-    after: Side
-    jobs: Mapping[str, Job]
-    """Every job of the new plan, to tell own ones from others'."""
 
 
 def values_of(
@@ -70,8 +47,20 @@ def values_of(
 
 
 def cause_of(move: Move) -> Cause:
-    """Return why a job moved: a limit that closed the old window, better signals, or power that others hold."""
-    return _closed(move) or _capped(move) or _waits(move) or _better(move) or _crowded(move)
+    """Return why a job moved: what closed the old window, better signals, or power that is held there now.
+
+    Every cause is one that was worked out; where none is found, that is what is said.
+    """
+    return (
+        _closed(move)
+        or _capped(move)
+        or limited(move)
+        or _waits(move)
+        or _better(move)
+        or crowded(move)
+        or kept_off(move)
+        or none_found(move)
+    )
 
 
 def _closed(move: Move) -> Cause | None:
@@ -79,7 +68,7 @@ def _closed(move: Move) -> Cause | None:
     job, old, now = move.job, move.old.window, move.after.at
     if job.pinned_start is not None and job.pinned_start == move.new.window.start:
         return Cause("pinned", "somebody pinned it to this start")
-    if old.asset_id not in move.after.room_kw:
+    if old.asset_id not in move.after.rooms:
         return Cause("cluster", f"cluster {old.asset_id} is no longer there")
     if old.start <= now:
         return Cause("did_not_run", f"its window of {when(old.start)} passed without a run")
@@ -135,16 +124,47 @@ def _better(move: Move) -> Cause | None:
     if then is None:
         text = "carbon or prices of the new window were not known to the plan before"
         return Cause("known", text + _by(values))
-    if then > values.churn_gbp + EPSILON_GBP:
-        was, now = (side.kappa_gbp_per_kg * 1000.0 for side in (move.before, move.after))
-        if abs(was - now) > 1e-6:
-            text = f"the value of carbon was set from £{was:,.0f}/t to £{now:,.0f}/t"
-            return Cause("weights", text + _by(values))
-        if not move.before.has_room(move.new, move.job.job_id):
-            return Cause(
-                "freed", "power became free in a window that was better all along" + _by(values)
-            )
-    return _signals(move)
+    if then <= values.churn_gbp + EPSILON_GBP:
+        return _signals(move)
+    was, now = (side.kappa_gbp_per_kg * 1000.0 for side in (move.before, move.after))
+    if abs(was - now) > 1e-6 and _gain_then(move) <= values.churn_gbp + EPSILON_GBP:
+        text = f"the value of carbon was set from £{was:,.0f}/t to £{now:,.0f}/t"
+        return Cause("weights", text + _by(values))
+    return _opened(move)
+
+
+def _gain_then(move: Move) -> float:
+    """Return what moving would have gained by the signals and the weights of the plan before. [GBP]"""
+    kappa = move.before.kappa_gbp_per_kg
+    old, new = (
+        (worth.cost_gbp or 0.0) + kappa * (worth.carbon_kg or 0.0) + worth.delay_gbp
+        for worth in (move.values.old_then, move.values.new_then)
+    )
+    return old - new
+
+
+def _opened(move: Move) -> Cause:
+    """Return what had closed a window that was better already when the plan before was made."""
+    job, values = move.job, move.values
+    freed = freed_text(move)
+    if freed:
+        return Cause("freed", freed + _by(values))
+    was = values.new_then
+    carbon, price = was.mean_carbon_g_per_kwh, was.mean_price_gbp_per_kwh
+    cap_g, cap_gbp = job.carbon_cap_g_per_kwh, job.max_price_gbp_per_kwh
+    if cap_g is not None and carbon is not None and carbon > cap_g + 1e-6:
+        text = f"carbon in the new window fell from {carbon:.0f} g/kWh to below the job's cap of {cap_g:g}"
+        return Cause("carbon_cap", text + _by(values))
+    if cap_gbp is not None and price is not None and price > cap_gbp + 1e-9:
+        text = f"the price in the new window fell from {price_text(price)} to below the job's cap of {price_text(cap_gbp)}"
+        return Cause("max_price", text + _by(values))
+    for name in job.depends_on:
+        entry = move.before.entries.get(name)
+        if entry is not None and entry.placed and entry.placed.window.end > move.new.window.start:
+            text = f"{name}, which it waits for, ended {when(entry.placed.window.end)} in the plan before"
+            return Cause("predecessor", text + _by(values))
+    text = "the new window was better in the plan before too, which did not give it to the job"
+    return Cause("search", text + _by(values))
 
 
 def _signals(move: Move) -> Cause:
@@ -155,9 +175,7 @@ def _signals(move: Move) -> Cause:
     parts = {"carbon": kappa * carbon_kg, "price": cost_gbp}
     strongest = max(parts, key=lambda name: parts[name])
     if parts[strongest] <= EPSILON_GBP:
-        return Cause(
-            "search", "the new plan found a better window than the one before" + _by(values)
-        )
+        return Cause("search", "the new window is better now, by no single signal" + _by(values))
     named = [strongest]
     named += [
         n for n, gbp in parts.items() if n != strongest and gbp >= SMALLER_PART * parts[strongest]
@@ -205,40 +223,6 @@ class _Reader:
 
 _CARBON = _Reader("carbon", lambda w: w.mean_carbon_g_per_kwh, lambda v: f"{v:.0f} g/kWh")
 _PRICE = _Reader("the price", lambda w: w.mean_price_gbp_per_kwh, price_text)
-
-
-def _crowded(move: Move) -> Cause:
-    """Return who holds the power of the old window now; the move is for the good of the whole plan."""
-    worse = -(move.values.gain_gbp or 0.0)
-    cost = (
-        f"; its new window is {money_text(worse)} worse by the policy's weights"
-        if worse > 0.005
-        else ""
-    )
-    if move.after.has_room(move.old, move.job.job_id):
-        return Cause("whole", f"the plan as a whole is better with it there{cost}")
-    now, then = (side.others_in(move.old, move.job.job_id) for side in (move.after, move.before))
-    came = [name for name in now if name not in then]
-    place = move.old.window.asset_id
-    if not came:
-        room_now, room_then = (side.room_kw.get(place, 0.0) for side in (move.after, move.before))
-        if room_now < room_then:
-            return Cause(
-                "less_power",
-                f"{place} now has {room_now:g} kW for jobs instead of {room_then:g}{cost}",
-            )
-        came = list(now)
-    own = tuple(n for n in came if n in move.jobs and move.jobs[n].owner == move.job.owner)
-    others = len(came) - len(own)
-    names = [*own[:3], *([f"{len(own) - 3} more of yours"] if len(own) > 3 else [])]
-    if others:
-        names.append(f"{others} {'job' if others == 1 else 'jobs'} of others")
-    made = (
-        ", ".join(names[:-1]) + (" and " if len(names) > 1 else "") + names[-1]
-        if names
-        else "other work"
-    )
-    return Cause("room", f"it made room for {made}{cost}", own, others)
 
 
 def _by(values: MoveValues) -> str:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from functools import cached_property
 
 import numpy as np
 
@@ -25,7 +26,8 @@ from models.domain.job import Job, JobStatus
 from models.domain.regions import REGIONS
 from models.domain.signal import FloatArray
 from models.domain.time import SLOT
-from services.move_cause import Move, cause_of, values_of
+from services.move_cause import cause_of, values_of
+from services.move_types import Move
 from services.plan_sides import Entry, Side, Tape
 
 ENDS = {
@@ -67,6 +69,15 @@ class Pair:
     cause: str
     """What began the plan, in words."""
     vat_factor: Callable[[datetime], float]
+
+    @cached_property
+    def successors(self) -> dict[str, tuple[str, ...]]:
+        """Return the jobs that wait for each job, by id."""
+        found: dict[str, tuple[str, ...]] = {}
+        for name, job in sorted(self.jobs.items()):
+            for before in job.depends_on:
+                found[before] = (*found.get(before, ()), name)
+        return found
 
 
 def compare(pair: Pair) -> Compared:
@@ -127,7 +138,18 @@ def _moved(pair: Pair, job: Job, old: Entry, new: Entry) -> PlanChange | None:
         text = "its chunks or its power are different, its start is not"
         return _row(pair, job, old, new, ChangeKind.ALTERED, "pattern", text)
     values = values_of(old, new, pair.before, pair.after, pair.vat_factor)
-    why = cause_of(Move(job, old.placed, new.placed, values, pair.before, pair.after, pair.jobs))
+    move = Move(
+        job,
+        old.placed,
+        new.placed,
+        values,
+        pair.before,
+        pair.after,
+        pair.jobs,
+        pair.successors.get(job.job_id, ()),
+        new.saves_too_little,
+    )
+    why = cause_of(move)
     return replace(
         _row(pair, job, old, new, ChangeKind.MOVED, why.word, why.text),
         values=values,

@@ -7,8 +7,8 @@ written down about the one before. Pure: no storage, no clock.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
@@ -17,11 +17,10 @@ import numpy as np
 from models.domain.change import Window, Worth
 from models.domain.plan import Segment
 from models.domain.signal import FloatArray, RegionSignals
-from models.domain.time import SLOT, floor_slot, parse_rfc3339
+from models.domain.time import SLOT, floor_slot, london_date, parse_rfc3339
+from models.optimise.limits import TOLERANCE_KW
+from services.asset_room import AssetRoom
 from services.valuation import slot_energy_kwh
-
-TOLERANCE_KW = 1e-6
-"""Slack in a comparison of powers, for rounding. [kW]"""
 
 _HOUR = timedelta(hours=1)
 
@@ -37,6 +36,8 @@ class Placed:
     cost_gbp: float | None
     delay_gbp: float
     estimated_share: float
+    transfer_kwh: float = 0.0
+    """Energy of moving its data there; in cost and carbon at the run's means, not in `energy_kwh`. [kWh]"""
 
     @classmethod
     def of(cls, view: Mapping[str, Any]) -> Placed:
@@ -61,6 +62,7 @@ class Placed:
             view["cost_gbp"],
             view.get("delay_gbp", 0.0),
             view["estimated_share"],
+            view.get("transfer_kwh", 0.0),
         )
 
     @cached_property
@@ -93,6 +95,8 @@ class Entry:
     schedule: Mapping[str, Any] | None
     """The window as written down; read only where it is needed, for most jobs of a large fleet it is not."""
     churn_gbp: float
+    saves_too_little: bool = False
+    """It runs on arrival because waiting would save too little."""
 
     @cached_property
     def placed(self) -> Placed | None:
@@ -146,15 +150,25 @@ class Tape:
 
 
 @dataclass(frozen=True)
+class DayBudget:
+    """The carbon budget of one London day, and what a plan emits on it."""
+
+    limit_kg: float
+    planned_kg: float
+
+
+@dataclass(frozen=True)
 class Side:
     """One of two plans."""
 
     at: datetime
     entries: Mapping[str, Entry]
     tapes: Mapping[str, Tape]
-    room_kw: Mapping[str, float]
-    """IT power for jobs by cluster. [kW]"""
+    rooms: Mapping[str, AssetRoom]
+    """Power for jobs by cluster. Plans written down before limits were have none."""
     kappa_gbp_per_kg: float
+    budgets: Mapping[date, DayBudget] = field(default_factory=dict)
+    """By London day; empty where there is no carbon budget, or none was written down."""
 
     @classmethod
     def of_view(
@@ -175,8 +189,17 @@ class Side:
             parse_rfc3339(view["planned_at"]),
             {job["job_id"]: _entry(job) for job in view["jobs"]},
             tapes,
-            {asset["asset_id"]: float(asset["room_kw"]) for asset in view["assets"]},
+            {
+                asset["asset_id"]: AssetRoom.of_view(
+                    float(asset["room_kw"]), view.get("room", {}).get(asset["asset_id"], {})
+                )
+                for asset in view["assets"]
+            },
             float(view["policy"]["carbon_price_gbp_per_tonne"]) / 1000.0,
+            {
+                date.fromisoformat(row["date"]): DayBudget(row["budget_kg"], row["planned_kg"])
+                for row in view.get("carbon_budget", ())
+            },
         )
 
     @cached_property
@@ -202,17 +225,37 @@ class Side:
         }
         return tuple(sorted(found))
 
+    def others_kw(self, place: str, slot: datetime, job_id: str) -> float:
+        """Return the IT power that the other jobs of this plan hold in one half-hour. [kW]"""
+        return sum(kw for name, kw in self.holders.get((place, slot), ()) if name != job_id)
+
+    def too_full(self, placed: Placed, job_id: str) -> tuple[datetime, ...]:
+        """Return the half-hours of a window without room for a job beside everything else in this plan."""
+        place = placed.window.asset_id
+        room = self.rooms.get(place)
+        return tuple(
+            slot
+            for slot, kw in sorted(placed.reserved_kw.items())
+            if room is None
+            or self.others_kw(place, slot, job_id) + kw > room.free_kw(slot) + TOLERANCE_KW
+        )
+
     def has_room(self, placed: Placed, job_id: str) -> bool:
         """Return whether a window has room for a job beside everything else in this plan."""
-        place = placed.window.asset_id
-        room = self.room_kw.get(place, 0.0)
-        for slot, kw in placed.reserved_kw.items():
-            others = sum(
-                held for name, held in self.holders.get((place, slot), ()) if name != job_id
-            )
-            if others + kw > room + TOLERANCE_KW:
-                return False
-        return True
+        return not self.too_full(placed, job_id)
+
+    def kg_by_day(self, placed: Placed) -> dict[date, float] | None:
+        """Return what a window emits by London day on the signals of this plan; None where that is not known. [kg]"""
+        tape = self.tapes.get(placed.window.region)
+        if tape is None or not placed.meter_kwh:
+            return None
+        share = 1.0 + (placed.transfer_kwh / placed.energy_kwh if placed.energy_kwh > 0.0 else 0.0)
+        found: dict[date, float] = {}
+        for slot, kwh in placed.meter_kwh.items():
+            carbon, _ = tape.over(slot, 1)
+            day = london_date(slot)
+            found[day] = found.get(day, 0.0) + kwh * float(carbon[0]) / 1000.0 * share
+        return None if any(np.isnan(kg) for kg in found.values()) else found
 
     def worth(
         self, placed: Placed, kappa_gbp_per_kg: float, vat_factor: Callable[[datetime], float]
@@ -235,6 +278,9 @@ class Side:
             k = (slot - first) // SLOT
             grams += kwh * float(carbon[k])
             pounds += kwh * float(price[k]) * vat_factor(slot)
+        if placed.energy_kwh > 0.0:  # moving its data is priced at the run's means
+            moved = 1.0 + placed.transfer_kwh / placed.energy_kwh
+            grams, pounds = grams * moved, pounds * moved
         return worth_of(placed, _known(pounds), _known(grams / 1000.0), kappa_gbp_per_kg)
 
 
@@ -242,7 +288,7 @@ def worth_of(
     placed: Placed, cost_gbp: float | None, carbon_kg: float | None, kappa_gbp_per_kg: float
 ) -> Worth:
     """Return the worth of a window from its sums; the objective is unknown where either is."""
-    energy = placed.energy_kwh
+    energy = placed.energy_kwh + placed.transfer_kwh
     return Worth(
         cost_gbp,
         carbon_kg,
@@ -268,6 +314,7 @@ def _entry(view: Mapping[str, Any]) -> Entry:
         view["why"],
         view.get("schedule"),
         float(view.get("churn_gbp", 0.0)),
+        bool(view.get("saves_too_little", False)),
     )
 
 

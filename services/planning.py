@@ -15,7 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from agents import job_agent
-from agents.view import Outcome
+from agents.view import Outcome, Situation
 from models.domain.access import Caller
 from models.domain.decision import EventType
 from models.domain.errors import AuditBroken, Forbidden, HalfhourError, StalePlan
@@ -159,7 +159,7 @@ def _plan_until_fresh(
         now = context.clock.now()
         faulty = () if trigger in ASKED_FOR else known_faults(facts)
         facing, outcome = negotiated(context, facts, negotiation_id, now, faulty)
-        made = _Made(facts, outcome, facing.signals, trigger, started, attempt < STRICT_ATTEMPTS)
+        made = _Made(facts, outcome, facing, trigger, started, attempt < STRICT_ATTEMPTS)
         try:
             return _commit(context, made, token)
         except StalePlan:
@@ -175,7 +175,7 @@ class _Made:
 
     facts: Facts
     outcome: Outcome
-    signals: Mapping[str, Any]
+    facing: Situation
     trigger: str
     started: datetime
     is_strict: bool
@@ -193,7 +193,8 @@ def _guard(uow: UnitOfWork, made: _Made, token: int) -> None:
 
 def _commit(context: Context, made: _Made, token: int) -> PlanRun:
     """Write answers, records and the frozen view of the plan in one transaction."""
-    facts, outcome, signals, trigger = made.facts, made.outcome, made.signals, made.trigger
+    facts, outcome, facing, trigger = made.facts, made.outcome, made.facing, made.trigger
+    signals = facing.signals
     now = context.clock.now()
     clock_utc = now if context.clock.is_shifted else None
     jobs = {job.job_id: job for job in facts.jobs}
@@ -208,7 +209,7 @@ def _commit(context: Context, made: _Made, token: int) -> PlanRun:
         regions = _regions_of(change, job, facts)
         inputs = [row for slug in regions for row in by_region.get(slug, ())]
         drafts.append(_draft(change, job, outcome, inputs, context, trigger, clock_utc))
-    frozen_view = snapshot.of(outcome, facts, context.policy, signals, now)
+    frozen_view = snapshot.of(outcome, facts, context.policy, facing, now)
     against = plan_changes.compared(
         context, str(outcome.negotiation_id), frozen_view, signals, facts, trigger
     )
@@ -320,8 +321,11 @@ def show(context: Context, caller: Caller, negotiation_id: str) -> NegotiationVi
         own = {asset.asset_id for asset in uow.assets.all_live(owner)}
     kept = tuple(m for m in messages if _may_hear(m, owner, mine))
     jobs = [job for job in view.get("jobs", ()) if job["job_id"] in mine]
-    scarce = {k: row for k, row in view.get("shadow_prices", {}).items() if k in own}
-    return NegotiationView(summary, kept, {**view, "jobs": jobs, "shadow_prices": scarce})
+    per_asset = {
+        name: {k: row for k, row in view.get(name, {}).items() if k in own}
+        for name in ("shadow_prices", "room")
+    }
+    return NegotiationView(summary, kept, {**view, "jobs": jobs, **per_asset})
 
 
 def _may_hear(message: Mapping[str, Any], owner: str, mine: Collection[str]) -> bool:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 
 from agents.policy import Policy
-from agents.view import Outcome
+from agents.view import Outcome, Situation
 from models.domain.job import Job
-from models.domain.plan import Award, Placement
+from models.domain.plan import Award, Certificate, Placement
 from models.domain.signal import RegionSignals
-from models.domain.time import format_utc
+from models.domain.time import Horizon, format_utc
+from services.asset_room import AssetRoom
 from services.negotiation_log import untouched
 from services.situation import Facts
 
@@ -26,10 +28,19 @@ def of(
     outcome: Outcome,
     facts: Facts,
     policy: Policy,
-    signals: Mapping[str, RegionSignals],
+    facing: Situation,
     now: datetime,
 ) -> dict[str, Any]:
-    """Return jobs, assets, policy and signals of a plan as JSON-like values (floats allowed)."""
+    """Return jobs, assets, room, policy and signals of a plan as JSON-like values (floats allowed).
+
+    Args:
+        outcome: What was decided.
+        facts: What was read.
+        policy: What the operator wants.
+        facing: What was planned.
+        now: Planning clock.
+    """
+    signals = facing.signals
     names = {job.job_id: job.job_name for job in facts.jobs}
     jobs: list[dict[str, Any]] = [
         {
@@ -40,6 +51,7 @@ def of(
             "baseline": placement(award.baseline.placement) if award.baseline.placement else None,
             "why": award.why,
             "churn_gbp": award.churn_gbp,
+            "saves_too_little": award.explanation.waits_only_if_pays,
         }
         for award in outcome.awards
     ]
@@ -89,6 +101,8 @@ def of(
             }
             for asset in facts.assets
         ],
+        "room": _room(facing, now),
+        "carbon_budget": _budget(outcome.certificate),
         "policy": {
             "carbon_price_gbp_per_tonne": policy.carbon_price_gbp_per_tonne,
             "min_saving_percent": policy.min_saving_percent,
@@ -98,6 +112,29 @@ def of(
         "signals": {slug: _series(known, now) for slug, known in sorted(signals.items())},
         "shadow_prices": _shadow_prices(outcome, signals, now),
     }
+
+
+def _room(facing: Situation, now: datetime) -> dict[str, Any]:
+    """Return limits and what contracts keep, per asset that has any, from the present half-hour on."""
+    ahead = facing.horizon
+    skip = max(0, ahead.index_of(now))
+    ahead = Horizon(ahead.start_of(skip), ahead.slots - skip)
+    held = [replace(work, first_slot=work.first_slot - skip) for work in facing.held]
+    found = {
+        asset.asset_id: AssetRoom.of(asset, ahead, held).to_view()
+        for asset in sorted(facing.assets, key=lambda asset: asset.asset_id)
+    }
+    return {asset_id: view for asset_id, view in found.items() if view}
+
+
+def _budget(proof: Certificate) -> list[dict[str, Any]]:
+    """Return what each London day with a carbon budget may emit and does; empty where there is none."""
+    planned = dict(proof.carbon_kg_by_day)
+    return [
+        {"date": day.isoformat(), "budget_kg": kg, "planned_kg": planned[day]}
+        for day, kg in proof.carbon_budget_kg_by_day
+        if day in planned
+    ]
 
 
 def _shadow_prices(

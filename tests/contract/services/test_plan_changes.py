@@ -13,7 +13,8 @@ from agents.policy import Policy
 from models.domain.access import Caller, Role
 from models.domain.change import ChangeKind, PlanChange, PlanComparison
 from models.domain.job import JobStatus
-from services import board, controls, job_detail, plan_changes, planning
+from models.domain.power_limit import PowerLimit
+from services import assets, board, controls, job_detail, plan_changes, planning
 from services.types import PlanRun
 from tests.support.fleet import NOON
 from tests.support.world import (
@@ -178,6 +179,74 @@ def test_power_that_becomes_free_draws_the_next_job(evening: World) -> None:
         if row.kind is ChangeKind.ENDED
     ]  # fmt: skip
     assert (ended.job_id, ended.cause, ended.text) == (holder, "cancelled", "it was cancelled")
+
+
+def test_maintenance_on_the_window_is_named_and_so_is_its_end(evening: World) -> None:
+    job_id = until_ten(evening)
+    limit = PowerLimit(0.0, NOON + hours(6), NOON + hours(7), reason="maintenance")
+    evening.at(NOON + timedelta(minutes=1))
+    assets.change(evening.context, OPERATOR, "hall", {"power_limits": (limit,)})
+    moved = job_detail.show(evening.context, OPERATOR, job_id).changes[0]
+    assert (moved.kind, moved.cause) == (ChangeKind.MOVED, "limit")
+    assert moved.text == (
+        "a limit of power on hall (maintenance) leaves jobs 0 kW from Sat 18:00, and it needs 10"
+    )
+    evening.at(NOON + timedelta(minutes=2))
+    assets.change(evening.context, OPERATOR, "hall", {"power_limits": ()})
+    back = job_detail.show(evening.context, OPERATOR, job_id).changes[0]
+    assert (back.kind, back.cause) == (ChangeKind.MOVED, "freed")
+    assert back.text.startswith(
+        "a limit of power on hall (maintenance) no longer closes a window that was better all along"
+    )
+
+
+def test_the_room_of_a_plan_is_kept_with_it_and_shown_to_the_owner_of_the_cluster(
+    evening: World,
+) -> None:
+    until_ten(evening)
+    limit = PowerLimit(5.0, NOON + hours(1), NOON + hours(2), reason="maintenance")
+    assets.change(evening.context, OPERATOR, "hall", {"power_limits": (limit,)})
+    plan = planning.schedule_all(evening.context, OPERATOR).negotiation_id
+    assert planning.show(evening.context, OPERATOR, plan).snapshot["room"] == {
+        "hall": {
+            "limits": [
+                {
+                    "start_time": "2026-11-21T13:00:00Z",
+                    "end_time": "2026-11-21T14:00:00Z",
+                    "power_kw": 5.0,
+                    "why": "maintenance",
+                }
+            ]
+        }
+    }
+    assert planning.show(evening.context, NEIGHBOUR, plan).snapshot["room"] == {}
+
+
+def test_a_carbon_budget_that_moves_a_job_is_named(evening: World) -> None:
+    # Today 18:00 is best for its carbon and price; tomorrow it is dirtier by £0.40. The second job fills the budget.
+    price = {"live": lambda _slug, at: 0.20 if at < NOON + hours(12) else 0.25}
+    evening.grids["live"].price = price["live"]
+    evening.grids["live"].carbon = carbon_at(h18=50.0, h20=100.0)
+    evening.at(NOON + timedelta(minutes=1))
+    first = submitted(evening, latest_finish=NOON + hours(40))
+    assert placed(evening, first).start == NOON + hours(6)
+    evening.context = replace(evening.context, policy=replace(PLAIN, carbon_budget_kg_per_day=2.5))
+    # 20 kWh at 100 g are 2 kg today only; with the 1 kg of the first that is above 2.5 kg.
+    second = submitted(evening, earliest_start=NOON + hours(8), latest_finish=NOON + hours(10))
+    run = PlanRun(planning.page(evening.context, OPERATOR).items[0].negotiation_id, True)
+    assert placed(evening, second).start == NOON + hours(8)
+    moved = next(row for row in _all_rows(evening, run) if row.job_id == first)
+    assert (moved.kind, moved.cause) == (ChangeKind.MOVED, "budget")
+    assert moved.text.startswith(
+        "with it in its old window the fleet would emit 3 kg on 21 November, above the carbon budget of 2.5 kg"
+    )
+
+
+def _all_rows(world: World, last: PlanRun) -> list[PlanChange]:
+    """Return the rows of every plan, newest first."""
+    newest = planning.page(world.context, OPERATOR).items
+    assert newest[0].negotiation_id == last.negotiation_id
+    return [row for one in newest for row in rows(world, PlanRun(one.negotiation_id, True))]
 
 
 def test_a_window_that_breaks_the_jobs_cap_is_left_for_that(evening: World) -> None:

@@ -52,6 +52,7 @@ def a_view(
     kappa: float = 1.0,
     churn: float = 0.0,
     places: Sequence[str] = ("hall", "barn"),
+    **more: Any,
 ) -> dict[str, Any]:
     """Return a frozen view: a run is scheduled, a text is a refusal, None is left out for now."""
     rows = []
@@ -75,6 +76,7 @@ def a_view(
                 "prices_known_until": None,
             }
         },
+        **more,
     }
 
 
@@ -115,12 +117,157 @@ def test_other_owners_jobs_in_the_old_window_are_counted_and_not_named() -> None
         (a_job(allowed_regions=("yorkshire",)), {}, "limits"),
         (a_job(max_price_gbp_per_kwh=0.15), {}, "max_price"),
         (a_job(), {"room_kw": 5.0}, "less_power"),
-        (a_job(), {}, "whole"),
+        (a_job(), {}, "unexplained"),
     ],
 )
 def test_what_closed_the_old_window_is_named(job: Job, after: dict[str, Any], cause: str) -> None:
     found = diff(a_view({"job-a": a_run(0)}), a_view({"job-a": a_run(4)}, **after), job)
     assert only(found).cause == cause
+
+
+def a_stretch(first: int, last: int, kw: float, why: str) -> dict[str, Any]:
+    """Return some half-hours after noon with a limit, or with what a contract keeps, as a frozen view holds them."""
+    start, end = (format_utc(NOON + slot * SLOT) for slot in (first, last))
+    return {"start_time": start, "end_time": end, "power_kw": kw, "why": why}
+
+
+def moved_with(before: dict[str, Any], after: dict[str, Any], **jobs: dict[str, Any]) -> PlanChange:
+    """Return the row of a job of 10 kW that moved from noon to 14:00 on a cluster of 20 kW, others staying."""
+    kept = {**jobs}
+    found = diff(
+        a_view({"job-a": a_run(0), **kept}, room_kw=20.0, **before),
+        a_view({"job-a": a_run(4), **kept}, room_kw=20.0, **after),
+    )
+    return only(found)
+
+
+def test_nothing_changed_is_not_given_a_cause() -> None:
+    row = moved_with({}, {})
+    assert row.cause == "unexplained"
+    assert row.text == (
+        "no single cause was found: its old window has room, and the new one does not save more than moving costs"
+    )
+
+
+def test_a_limit_on_the_old_window_is_named_with_its_reason() -> None:
+    row = moved_with({}, {"room": {"hall": {"limits": [a_stretch(1, 3, 0.0, "maintenance")]}}})
+    assert row.cause == "limit"
+    assert row.text == (
+        "a limit of power on hall (maintenance) leaves jobs 0 kW from Sat 12:30, and it needs 10"
+    )
+
+
+def test_a_limit_that_leaves_room_for_the_others_only_is_the_cause_and_not_the_others() -> None:
+    # 10 of 20 kW are another job's before and after; 15 kW leave 5 to a job of 10.
+    row = moved_with(
+        {}, {"room": {"hall": {"limits": [a_stretch(0, 9, 15.0, "peak")]}}}, other=a_run(0)
+    )
+    assert row.cause == "limit"
+    assert row.text == "a limit of power on hall (peak) leaves jobs 15 kW from Sat 12:00"
+    # Where that limit held before as well, and the other job came, that one is.
+    limit = {"room": {"hall": {"limits": [a_stretch(0, 9, 15.0, "peak")]}}}
+    before = a_view({"job-a": a_run(0)}, room_kw=20.0, **limit)
+    after = a_view({"job-a": a_run(4), "new": a_run(0)}, room_kw=20.0, **limit)
+    assert diff(before, after).changes[0].cause == "room"
+
+
+def test_what_contracts_limit_and_keep_is_called_a_claim() -> None:
+    limit = a_stretch(0, 2, 5.0, "held by contract c-1")
+    row = moved_with({}, {"room": {"hall": {"limits": [limit]}}})
+    assert (row.cause, row.text) == (
+        "claim",
+        "a limit of power on hall (held by contract c-1) leaves jobs 5 kW from Sat 12:00, and it needs 10",
+    )
+    row = moved_with({}, {"room": {"hall": {"kept": [a_stretch(1, 2, 15.0, "contract c-2")]}}})
+    assert (row.cause, row.text) == ("claim", "contract c-2 keeps 15 kW from Sat 12:30")
+
+
+@pytest.mark.parametrize(
+    ("room", "text"),
+    [
+        ({"limits": [a_stretch(4, 6, 0.0, "maintenance")]}, "a limit of power on hall (maintenance) no longer closes"),
+        ({"kept": [a_stretch(4, 6, 15.0, "contract c-2")]}, "contract c-2 no longer keeps the power of"),
+    ],
+)  # fmt: skip
+def test_a_limit_that_ended_frees_a_window_that_was_better_all_along(
+    room: dict[str, Any], text: str
+) -> None:
+    carbon = [100.0] * 4 + [50.0] * 12
+    before = a_view({"job-a": a_run(0, carbon)}, carbon, room_kw=20.0, room={"hall": room})
+    row = only(diff(before, a_view({"job-a": a_run(4, carbon)}, carbon, room_kw=20.0)))
+    assert row.cause == "freed"
+    assert row.text.startswith(f"{text} a window that was better all along; moving is £0.50")
+
+
+def test_a_window_that_was_free_and_better_before_too_is_not_put_down_to_the_signals() -> None:
+    # 50 g before and 40 g now: the new forecast made it better still, and it was better by £0.50 before.
+    old, new = [100.0] * 4 + [50.0] * 12, [100.0] * 4 + [40.0] * 12
+    row = only(diff(a_view({"job-a": a_run(0, old)}, old), a_view({"job-a": a_run(4, new)}, new)))
+    assert row.cause == "search"
+    assert row.text.startswith("the new window was better in the plan before too")
+
+
+def test_a_window_whose_carbon_fell_below_the_jobs_cap_says_so() -> None:
+    old, new = [100.0] * 4 + [80.0] * 12, [74.0] * 4 + [40.0] * 12
+    job = a_job(carbon_cap_g_per_kwh=75.0)
+    before = a_view({"job-a": a_run(0, old)}, old)
+    row = only(diff(before, a_view({"job-a": a_run(4, new)}, new), job))
+    assert row.cause == "carbon_cap"
+    assert row.text.startswith(
+        "carbon in the new window fell from 80 g/kWh to below the job's cap of 75"
+    )
+
+
+def test_a_carbon_budget_that_the_old_window_would_break_is_the_cause() -> None:
+    # 10 kWh at 300 g are 3 kg today; in the new window, at 100 g, 1 kg. The fleet emits 9 kg: 11 with it back, of 10.
+    carbon = [300.0] * 4 + [100.0] * 12
+    price = [0.1] * 4 + [0.5] * 12
+    before = a_view({"job-a": a_run(0, carbon, cost_gbp=1.0)}, carbon, price=price)
+    budget = [{"date": "2026-11-21", "budget_kg": 10.0, "planned_kg": 9.0}]
+    after = a_view(
+        {"job-a": a_run(4, carbon, cost_gbp=5.0)}, carbon, price=price, carbon_budget=budget
+    )
+    row = only(diff(before, after))
+    assert row.cause == "budget"
+    # £1 and 3 kg at £1 in the old window, £5 and 1 kg in the new one: £2 worse.
+    assert row.text == (
+        "with it in its old window the fleet would emit 11 kg on 21 November, above the carbon budget of 10 kg; "
+        "its new window is £2.00 worse by the policy's weights"
+    )
+    roomy = [{**budget[0], "budget_kg": 11.0}]
+    after = a_view(
+        {"job-a": a_run(4, carbon, cost_gbp=5.0)}, carbon, price=price, carbon_budget=roomy
+    )
+    assert only(diff(before, after)).cause == "unexplained"
+
+
+def test_a_successor_that_starts_earlier_now_is_named() -> None:
+    before = a_view({"first": a_run(4), "then": a_run(8)}, room_kw=20.0)
+    after = a_view({"first": a_run(2), "then": a_run(5)}, room_kw=20.0)
+    found = diff(before, after, a_job("then", depends_on=("first",)))
+    row = next(one for one in found.changes if one.job_id == "first")
+    assert (row.cause, row.text) == ("successor", "then, which waits for it, now starts Sat 14:30")
+
+
+def test_a_job_that_no_longer_waits_because_it_saves_too_little_says_so() -> None:
+    after = a_view({"job-a": a_run(2)})
+    after["jobs"][0]["saves_too_little"] = True
+    row = only(diff(a_view({"job-a": a_run(4)}), after))
+    assert row.cause == "arrival"
+    assert row.text == "waiting for its old window would save too little now, so it runs on arrival"
+
+
+def test_the_old_window_is_valued_with_the_transfer_of_its_data() -> None:
+    # 10 kWh of run and 5 of transfer at £0.20 and 100 g: £3 and 1.5 kg, before and after alike.
+    there = {"energy_kwh": 10.0, "transfer_kwh": 5.0, "cost_gbp": 3.0, "carbon_kg": 1.5}
+    row = only(diff(a_view({"job-a": a_run(0, **there)}), a_view({"job-a": a_run(4, **there)})))
+    values = row.values
+    assert values is not None
+    for worth in (values.old_then, values.old_now, values.new_then, values.new_now):
+        assert (worth.cost_gbp, worth.carbon_kg) == pytest.approx((3.0, 1.5))
+        assert worth.mean_carbon_g_per_kwh == pytest.approx(100.0)
+        assert worth.mean_price_gbp_per_kwh == pytest.approx(0.2)
+    assert values.gain_gbp == pytest.approx(0.0)
 
 
 def test_a_predecessor_that_ends_later_is_named() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from agents.policy import Policy
-from agents.view import Outcome
+from agents.view import Outcome, Situation
 from models.domain.plan import Certificate, PlanMethod
 from models.domain.signal import Quality
 from models.domain.time import SLOT, Horizon
@@ -28,7 +28,11 @@ def stored(prices: dict[str, np.ndarray], start_slots_before_noon: int = 2) -> d
     start = NOON - start_slots_before_noon * SLOT
     known = a_region(start, carbon=[100.0] * 6, price=[0.2] * 6)
     facts = Facts(1, (), {}, (), {}, NOON)
-    view = snapshot.of(outcome, facts, Policy(2.667), {"london": known}, NOON)
+    policy = Policy(2.667)
+    facing = Situation(
+        outcome.negotiation_id, NOON, known.horizon, (), (), {"london": known}, policy
+    )
+    view = snapshot.of(outcome, facts, policy, facing, NOON)
     found = view["shadow_prices"]
     assert isinstance(found, dict)
     return found
