@@ -14,6 +14,7 @@ from models.optimise.levels import levels_of
 from models.optimise.pattern import Pattern
 from models.optimise.pattern_options import PatternOptions
 from models.optimise.table import GRAMS_PER_KG
+from services.asset_room import AssetRoom, limit_text
 from services.windows import run_at
 
 NO_CARBON_CAP: dict[str, Any] = {"carbon_cap_g_per_kwh": None}
@@ -29,13 +30,14 @@ class Obstacle:
     numbers: dict[str, float] = field(default_factory=dict)
 
 
-def obstacle(mine: PatternOptions, asset: Asset, start: int) -> Obstacle:
+def obstacle(mine: PatternOptions, asset: Asset, start: int, room: AssetRoom) -> Obstacle:
     """Return what keeps every run of a job from a start, even if nobody else held power there.
 
     Args:
         mine: The job's options.
         asset: Where it would run.
         start: Slot, within the job's window.
+        room: Limits of that asset.
     """
     row = mine.table.index[asset.asset_id]
     ready = mine.ready(row)
@@ -64,17 +66,33 @@ def obstacle(mine: PatternOptions, asset: Asset, start: int) -> Obstacle:
         )
     endless_kw = np.full_like(empty_kw, mine.job.power_kw)
     if run_at(mine, row, start, endless_kw, uncapped) is not None:
-        limit = float(mine.table.limit_kw[row, start])
-        least = _least_kw(mine)
-        return Obstacle(
-            "power",
-            f"is too small: it offers {limit:g} kW to jobs, and no run that begins then does the job's work in time with that",
-            {"needed_kw": least, "limit_kw": limit} if least > limit else {"limit_kw": limit},
-        )
+        return _too_small(mine, asset, start, room)
     return Obstacle(
         "no_run",
         "is not possible: no run that begins then does the job's work by its deadline",
     )
+
+
+def _too_small(mine: PatternOptions, asset: Asset, start: int, room: AssetRoom) -> Obstacle:
+    """Return that the cluster is too small, or the limit without which a run would begin then."""
+    row = mine.table.index[asset.asset_id]
+    plain_kw = np.full_like(mine.table.limit_kw, room.plain_kw)
+    begins, horizon = mine.table.horizon.start_of(start), mine.table.horizon
+    ends = horizon.start_of(math.ceil(mine.end))
+    limits = [one for one in room.limits if one.start < ends and begins < one.end]
+    least = _least_kw(mine)
+    if limits and run_at(mine, row, start, plain_kw, NO_CARBON_CAP | NO_PRICE_CAP) is not None:
+        limit = limits[0]
+        told = limit_text(asset.asset_id, limit, max(begins, limit.start))
+        rest = (
+            f"is limited: {told}, and no run that begins then does the job's work in time with that"
+        )
+        power_kw = limit.power_kw
+    else:
+        power_kw = float(mine.table.limit_kw[row, start])
+        rest = f"is too small: it offers {power_kw:g} kW to jobs, and no run that begins then does the job's work in time with that"
+    numbers = {"limit_kw": power_kw}
+    return Obstacle("power", rest, {"needed_kw": least, **numbers} if least > power_kw else numbers)
 
 
 def _carbon_cap(run: Pattern, cap: float) -> Obstacle:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import cached_property
 
-from agents.wording import money_text, significant, when
+from agents.wording import money_text, when
 from models.domain.asset import Asset
 from models.domain.errors import FieldError, InvalidRequest
 from models.domain.plan import Placement
 from models.domain.ports import JobView, UnitOfWork
 from models.domain.regions import REGIONS, admits
 from models.domain.time import LONDON, ceil_slot
+from models.optimise.limits import TOLERANCE_KW
 from models.optimise.options import Closed, JobOptions, candidate_assets, must_run_on_arrival
 from services import windows
+from services.asset_room import AssetRoom, limit_text
 from services.context import Context
 from services.explain_types import Candidate, Difference, WhyNot
 from services.no_run import obstacle
+from services.why_not_words import figures, holders, parts_of, span
 from services.windows import Facing
 
 SAME_GBP = 0.0005
@@ -24,10 +28,6 @@ SAME_GBP = 0.0005
 
 FAR = timedelta(days=6)
 """Beyond this a day of the week could be two days, so the date is said."""
-
-
-LONG_HOURS = 48
-"""From here on a length is told in days. [h]"""
 
 
 def over(view: JobView, start: datetime, asset_id: str | None) -> WhyNot:
@@ -169,7 +169,7 @@ class _Asking:
         if self.start < release:
             early = (release - self.start) / timedelta(minutes=1)
             said = self.when(release)
-            return self.say("early", f"is {_span(early)} too early: the job may start from {said}", numbers={"early_minutes": early})  # fmt: skip
+            return self.say("early", f"is {span(early)} too early: the job may start from {said}", numbers={"early_minutes": early})  # fmt: skip
         first = horizon.start_of(mine.first_start)
         if self.start < first:
             waits = ", ".join(job.depends_on)
@@ -178,7 +178,7 @@ class _Asking:
         if late > 0:
             finish, last = self.start + job.duration, job.latest_finish - job.duration
             rest = (
-                f"is too late: the run would finish {self.when(finish)}, {_span(late)} after its deadline "
+                f"is too late: the run would finish {self.when(finish)}, {span(late)} after its deadline "
                 f"{self.when(job.latest_finish)}; its last start is {self.when(horizon.start_of(horizon.index_of(last)))}"
             )
             return self.say("late", rest, numbers={"late_minutes": late})
@@ -198,8 +198,8 @@ class _Asking:
         (candidate,) = windows.named(self.context, self.uow, facing, [k], self.owner)
         against = self._difference(candidate.placement, present)
         if has:
-            figures = _figures(candidate.placement)
-            return self.say("chosen", f"is the window it has{figures}", candidate=candidate, against=against)  # fmt: skip
+            told = figures(candidate.placement)
+            return self.say("chosen", f"is the window it has{told}", candidate=candidate, against=against)  # fmt: skip
         if not candidate.feasible:
             return self._closed(k, candidate, against)
         return self._free(candidate, against)
@@ -214,7 +214,7 @@ class _Asking:
         mine = facing.options
         if not isinstance(mine, JobOptions):
             index = facing.alone.table.horizon.index_of(self.start)
-            found = obstacle(mine, self.asset, index)
+            found = obstacle(mine, self.asset, index, self.room)
             return self.say(found.verdict, found.rest, numbers=found.numbers)
         until = self.when(facing.alone.table.horizon.end)
         return self.say("unknown", f"lies beyond what is planned: windows are priced until {until}")
@@ -236,13 +236,34 @@ class _Asking:
             numbers = {"mean_price_gbp_per_kwh": price, "max_price_gbp_per_kwh": top}
             rest = f"is closed by the job's price cap: it would average £{price:.4f}/kWh and the cap is £{top:g}/kWh"
         elif code is Closed.POWER:
-            need, limit = float(self.facing.options.power_kw.max()), self.asset.room_kw
-            numbers = {"needed_kw": need, "limit_kw": limit}
-            rest = f"is too small: the job needs {need:g} kW and it offers {limit:g} kW to jobs"
+            rest, numbers = self._too_small(k)
         else:
             rest, numbers = self._full(k, candidate)
         verdict = candidate.rule or "power"
         return self.say(verdict, rest, candidate=candidate, against=against, numbers=numbers)
+
+    def _too_small(self, k: int) -> tuple[str, dict[str, float]]:
+        """Return what the cluster offers to jobs in a window, by its size or by a limit, where that is too little."""
+        facing, asset = self.facing, self.asset
+        slots, power_kw = windows.spots(facing.options, k)
+        row = facing.alone.table.index[asset.asset_id]
+        limit_kw = facing.alone.table.limit_kw[row, slots]
+        need, plain = float(power_kw.max()), asset.room_kw
+        if need > plain + TOLERANCE_KW:
+            rest = f"is too small: the job needs {need:g} kW and it offers {plain:g} kW to jobs"
+            return rest, {"needed_kw": need, "limit_kw": plain}
+        worst = int((limit_kw - power_kw).argmin())
+        at = facing.alone.table.horizon.start_of(int(slots[worst]))
+        limit = self.room.limit_at(at)
+        assert limit is not None, "only a limit offers less than the cluster has"
+        need = float(power_kw[worst])
+        rest = f"is limited: the job needs {need:g} kW and {limit_text(asset.asset_id, limit, at)}"
+        return rest, {"needed_kw": need, "limit_kw": limit.power_kw}
+
+    @cached_property
+    def room(self) -> AssetRoom:
+        """Return limits and contracts of the cluster asked about."""
+        return windows.room_of(self.uow, self.facing, self.asset.asset_id)
 
     def _full(self, k: int, candidate: Candidate) -> tuple[str, dict[str, float]]:
         """Return in words who holds the power of a window, and what it is worth."""
@@ -253,10 +274,12 @@ class _Asking:
         worst = int((room_kw - power_kw).argmin())
         need, room = float(power_kw[worst]), float(room_kw[worst])
         at = self.when(facing.alone.table.horizon.start_of(int(slots[worst])))
+        starts = (facing.alone.table.horizon.start_of(int(slot)) for slot in facing.short(k))
+        kept = [one for start in starts for one in self.room.kept_at(start)]
         full = "is full: the job needs"
         if not isinstance(facing.options, JobOptions):
             full = "begins no run that fits beside the other jobs: the best without them would need"
-        rest = f"{full} {need:g} kW and only {room:g} kW is left in the half-hour from {at}; {_holders(candidate)}"
+        rest = f"{full} {need:g} kW and only {room:g} kW is left in the half-hour from {at}; {holders(candidate, kept)}"
         numbers = {
             "needed_kw": need,
             "room_kw": room,
@@ -281,15 +304,14 @@ class _Asking:
     def _free(self, candidate: Candidate, against: Difference | None) -> WhyNot:
         """Return how a window that can be taken compares."""
         if against is None:
-            figures = _figures(candidate.placement)
-            rest = f"is free{figures}, and the job has no window yet; the next plan decides"
+            rest = f"is free{figures(candidate.placement)}, and the job has no window yet; the next plan decides"
             return self.say("free", rest, candidate=candidate)
         extra = against.objective_gbp
         if extra is None:
             rest = "is free, but its carbon or price is not known, so it cannot be compared with the window it has"
             return self.say("unknown", rest, candidate=candidate, against=against)
         numbers = {"extra_gbp": extra}
-        parts = _parts(against, self.context.policy.carbon_price_gbp_per_tonne)
+        parts = parts_of(against, self.context.policy.carbon_price_gbp_per_tonne)
         because = f": {parts}" if parts else ""
         if extra > SAME_GBP:
             rest = f"is free but {money_text(extra)} dearer by the policy's weights than the window it has{because}"
@@ -332,56 +354,3 @@ class _Asking:
 
 def _minus(a: float | None, b: float | None) -> float | None:
     return None if a is None or b is None else a - b
-
-
-def _span(minutes: float) -> str:
-    """Return a length such as `1 h 30 min`."""
-    whole = max(round(minutes), 1)
-    hours, rest = divmod(whole, 60)
-    if hours >= LONG_HOURS:
-        days, hours = divmod(hours, 24)
-        return f"{days} days {hours} h" if hours else f"{days} days"
-    parts = [f"{hours} h"] if hours else []
-    return " ".join([*parts, f"{rest} min"] if rest or not hours else parts)
-
-
-def _figures(placed: Placement) -> str:
-    known = []
-    if placed.cost_gbp is not None:
-        known.append(money_text(placed.cost_gbp))
-    if placed.carbon_kg is not None:
-        known.append(f"{significant(placed.carbon_kg)} kg CO2")
-    return f", at {' and '.join(known)}" if known else ""
-
-
-def _parts(against: Difference, carbon_price_gbp_per_tonne: float) -> str:
-    """Return what a difference is made of, in words."""
-    parts = []
-    kg, worth = against.carbon_kg, against.carbon_gbp
-    if kg is not None and worth is not None and abs(kg) >= 0.0005:
-        price = f"£{carbon_price_gbp_per_tonne:,.0f}/t"
-        parts.append(f"{significant(abs(kg))} kg CO2 {_more(kg)} ({money_text(abs(worth))} at {price})")  # fmt: skip
-    if against.cost_gbp is not None and abs(against.cost_gbp) >= 0.005:
-        parts.append(f"{money_text(abs(against.cost_gbp))} {_more(against.cost_gbp)} for electricity")  # fmt: skip
-    if against.delay_gbp is not None and abs(against.delay_gbp) >= 0.005:
-        parts.append(f"{money_text(abs(against.delay_gbp))} {_more(against.delay_gbp)} for waiting")
-    return ", ".join(parts)
-
-
-def _more(value: float) -> str:
-    return "more" if value > 0 else "less"
-
-
-def _holders(candidate: Candidate) -> str:
-    """Return who holds the power, other owners' jobs as a number only."""
-    named = list(candidate.held_by[:3])
-    rest = candidate.held_by_own_jobs - len(named)
-    if rest:
-        named.append(f"{rest} more of your jobs")
-    if candidate.held_by_others:
-        others = candidate.held_by_others
-        named.append("1 job of another owner" if others == 1 else f"{others} jobs of other owners")
-    if not named:
-        return "no job holds it, so its base load or a hold does"
-    told = named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"
-    return f"the power is held by {told}"

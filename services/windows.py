@@ -13,6 +13,7 @@ from models.domain.asset import Asset
 from models.domain.plan import Placement
 from models.domain.ports import JobView, UnitOfWork
 from models.domain.signal import FloatArray, IntArray
+from models.domain.time import floor_slot
 from models.optimise.assignment import Assignment, Options
 from models.optimise.beginning import cheapest_from
 from models.optimise.choices import held_run
@@ -22,7 +23,8 @@ from models.optimise.pattern import Pattern
 from models.optimise.pattern_options import PatternOptions
 from models.optimise.table import TOLERANCE_KW, BoolArray
 from models.optimise.terms import Incumbent
-from services import occupancy, scarcity, single
+from services import market_claims, occupancy, scarcity, single
+from services.asset_room import AssetRoom
 from services.context import Context
 from services.explain_types import Candidate, Scarcity
 
@@ -112,6 +114,20 @@ def face(context: Context, uow: UnitOfWork, view: JobView, now: datetime) -> Fac
         scarcity=scarcity.in_force(context, uow),
         now=now,
     )
+
+
+def room_of(uow: UnitOfWork, facing: Facing, asset_id: str) -> AssetRoom:
+    """Return limits and contracts of a cluster over the half-hours looked at; what is kept for the job itself is not.
+
+    Args:
+        uow: A reading transaction.
+        facing: The job.
+        asset_id: One of its owner's clusters.
+    """
+    table = facing.alone.table
+    claims = uow.market.claims(floor_slot(facing.now))
+    held = market_claims.held_of(claims, table.horizon, {facing.view.job.job_id})
+    return AssetRoom.of(table.assets[table.index[asset_id]], table.horizon, held)
 
 
 def spots(mine: Options, k: int) -> tuple[IntArray, FloatArray]:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 
 import pytest
 
 from models.domain.errors import InvalidRequest, NotFound
 from models.domain.job import Flexibility, JobStatus
+from models.domain.market import Claim
 from models.domain.plan import NegotiationStatus
+from models.domain.power_limit import PowerLimit
 from models.domain.time import format_utc
-from services import amend, controls, explain, windows
+from services import amend, assets, controls, explain, windows
 from services.explain_types import Account, WhyNot, WindowOrder, WindowQuery
+from tests.support.deals import a_contract
 from tests.support.fleet import NOON
 from tests.support.world import OPERATOR, STRANGER, World, flat, hours, submitted, with_cluster
 
@@ -323,6 +326,56 @@ def test_a_cluster_that_is_too_small_names_no_holder(evening: World) -> None:
     found = why(evening, job_id, 6, "hut")
     assert (found.verdict, found.numbers) == ("power", {"needed_kw": 10.0, "limit_kw": 5.0})
     assert "needs 10 kW and it offers 5 kW" in found.sentence
+
+
+def test_a_window_under_a_limit_names_the_limit_and_not_the_size_of_the_cluster(
+    evening: World,
+) -> None:
+    job_id = submitted(evening, estimated_power_kw=50.0)
+    peak = PowerLimit(10.0, from_time=time(16), to_time=time(17), reason="contracted evening peak")
+    assets.change(evening.context, OPERATOR, "hall", {"power_limits": (peak,)})
+    found = why(evening, job_id, 3)
+    assert (found.verdict, found.numbers) == ("power", {"needed_kw": 50.0, "limit_kw": 10.0})
+    assert found.sentence == (
+        "Sat 15:00 on hall is limited: the job needs 50 kW and a limit of power on hall (contracted evening peak) "
+        "leaves jobs 10 kW from Sat 16:00."
+    )
+
+
+def test_a_limit_is_named_to_a_job_that_may_pause_too(
+    make_world: Callable[..., World],
+) -> None:
+    world = make_world()
+    limit = PowerLimit(4.0, NOON + hours(1.5), NOON + hours(2.5), reason="maintenance")
+    with_cluster(world, power_limits=(limit,))
+    job_id = submitted(
+        world,
+        flexibility=Flexibility.INTERRUPTIBLE,
+        checkpoint_minutes=0.0,
+        latest_finish=NOON + hours(3),
+    )
+    # From 13:00 on an hour is left beside the maintenance, and it needs two.
+    found = why(world, job_id, 1)
+    assert found.verdict == "power"
+    assert (
+        "a limit of power on hall (maintenance) leaves jobs 4 kW from Sat 13:30, and no run that begins then"
+        in found.sentence
+    )
+
+
+def test_a_contract_that_keeps_the_power_is_named(evening: World) -> None:
+    job_id = submitted(evening)
+    with evening.context.uow(write=True) as uow:
+        uow.market.put(a_contract(contract_id="c-1"))
+        kept = [Claim("c-1", "hall", NOON + hours(2 + n / 2), 95.0) for n in range(2)]
+        uow.market.claim("c-1", kept)
+        uow.commit()
+    found = why(evening, job_id, 2)
+    assert found.verdict == "power"
+    assert (
+        "only 5 kW is left in the half-hour from Sat 14:00; the power is held by contract c-1"
+        in found.sentence
+    )
 
 
 def test_a_fixed_job_says_that_it_may_not_wait(evening: World) -> None:
