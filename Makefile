@@ -14,6 +14,8 @@ endif
 ifdef PIP_FIND_LINKS
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 endif
+# Without stored bytecode every process of the program and of its tests would compile all libraries anew.
+unexport PYTHONDONTWRITEBYTECODE
 ifdef UV
 INSTALL := uv pip install --quiet --python $(PY) -r
 else
