@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from functools import lru_cache
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import (
@@ -43,6 +44,7 @@ def private_key(text: str) -> Ed25519PrivateKey:
     return key
 
 
+@lru_cache(maxsize=1024)
 def public_key(text: str) -> Ed25519PublicKey:
     """Return the public key in base64 of its 32 bytes, or of the DER structure around them.
 

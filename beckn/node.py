@@ -38,6 +38,9 @@ log = logging.getLogger(__name__)
 IDLE_SECONDS = 1.0
 """How long the thread sleeps where nothing is due and nobody wakes it. [s]"""
 
+GATHER_SECONDS = 0.03
+"""How long work is gathered before it is done. [s]"""
+
 PRUNE_SECONDS = 3600.0
 KEEP_MESSAGES = timedelta(days=90)
 """How often messages are tidied up, and how long they are kept."""
@@ -363,6 +366,8 @@ class Node:
                 done = 0
             if not done:
                 self._wanted.wait(IDLE_SECONDS)
+            # What comes in a burst is worked on together: nobody waits for a callback, but everybody for an ACK.
+            self._stopped.wait(GATHER_SECONDS)
 
 
 class Unconnected:

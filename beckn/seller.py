@@ -6,15 +6,16 @@ import json
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from beckn import context as contexts
 from beckn import wire
 from beckn.dialects import CODECS
+from beckn.dialects.base import Codec
 from beckn.faults import Refused
-from beckn.jsonpath import compiled
+from beckn.jsonpath import Filter, compiled
 from beckn.model import (
     Change,
     Dialect,
@@ -59,19 +60,26 @@ BOARD_SECONDS = 1.0
 
 
 class _Described:
-    """The windows of a catalogue in a dialect's words: each as an item, or as a catalogue of its own."""
+    """Windows as filters see them, in one dialect: written when a filter looks at them first, and kept while they are the same."""
 
-    def __init__(self, catalog: Mapping[str, Any]) -> None:
-        self._catalog = catalog
-        self._names = (
-            ("resources", "offers") if "resources" in catalog else ("beckn:items", "beckn:offers")
-        )
-        self.items: list[dict[str, Any]] = list(catalog.get(self._names[0], ()))
+    def __init__(self, codec: Codec, party: Party) -> None:
+        self._codec = codec
+        self._party = party
+        self._kept: dict[str, tuple[Window, dict[str, Any], dict[str, Any]]] = {}
 
-    def catalogs(self) -> Iterator[dict[str, Any]]:
-        items, offers = self._names
-        for item, offer in zip(self.items, self._catalog.get(offers, ()), strict=True):
-            yield {**self._catalog, items: [item], offers: [offer]}
+    def fits(self, test: Filter, window: Window) -> bool:
+        """Return whether a window, as an item or as a catalogue of its own, passes a filter."""
+        kept = self._kept.get(window.slot_id)
+        if kept is None or (kept[0] is not window and kept[0] != window):
+            catalog = self._codec.catalog((window,), self._party, None)["catalogs"][0]
+            items = catalog.get("resources") or catalog["beckn:items"]
+            kept = self._kept[window.slot_id] = (window, catalog, items[0])
+        return test.test(kept[1] if test.of_catalog else kept[2])
+
+    def forget(self, most: int) -> None:
+        """Begin anew where much more is kept than is on offer."""
+        if len(self._kept) > most:
+            self._kept.clear()
 
 
 class Seller:
@@ -82,8 +90,8 @@ class Seller:
         self._context = context
         self._party = party
         self._lock = threading.Lock()
-        self._answers: OrderedDict[Any, tuple[Catalogue, str]] = OrderedDict()
-        self._documents: dict[Dialect, tuple[Catalogue, _Described]] = {}
+        self._answers: OrderedDict[Any, tuple[Catalogue, bytes]] = OrderedDict()
+        self._described = {dialect: _Described(codec, party) for dialect, codec in CODECS.items()}
         self._board: tuple[float, Catalogue] | None = None
 
     def callback(self, request: Message) -> bytes:
@@ -122,16 +130,16 @@ class Seller:
         with self._lock:
             kept = self._answers.get(key)
         if kept is not None and kept[0] is board:
-            return _whole(envelope, kept[1].encode())
+            return _whole(envelope, kept[1])
         windows = self.chosen(board, envelope.dialect, asked)
         message = CODECS[envelope.dialect].catalog(windows, self._party, envelope)
-        text = wire.serialise(message).decode()
+        text = wire.serialise(message)
         with self._lock:
             self._answers[key] = (board, text)
             self._answers.move_to_end(key)
             while len(self._answers) > KEPT_ANSWERS:
                 self._answers.popitem(last=False)
-        return _whole(envelope, text.encode())
+        return _whole(envelope, text)
 
     def _on_offer(self) -> Catalogue:
         """Return the catalogue, looked at anew once a second: orders are checked against the plan itself."""
@@ -151,28 +159,14 @@ class Seller:
             kind=kinds.get(asked.kind) or _kind_in(asked.text),
             min_power_kw=asked.min_power_kw,
         )
-        windows = list(board.windows)
-        if asked.expression:
-            test = compiled(asked.expression)
-            described = self._described(board, dialect)
-            documents = described.catalogs() if test.of_catalog else described.items
-            windows = [
-                window
-                for window, document in zip(windows, documents, strict=True)
-                if test.test(document)
-            ]
-        return market.matching(self._context, windows, wanted, MOST_WINDOWS)
-
-    def _described(self, board: Catalogue, dialect: Dialect) -> _Described:
-        """Return the windows as filters see them, written once for each catalogue."""
-        kept = self._documents.get(dialect)
-        if kept is not None and kept[0] is board:
-            return kept[1]
-        message = CODECS[dialect].catalog(board.windows, self._party, None)
-        catalog = (message.get("catalogs") or [{}])[0]
-        made = _Described(catalog)
-        self._documents[dialect] = (board, made)
-        return made
+        fitting = market.fits(wanted)
+        if not asked.expression:
+            return board.ranking.best(fitting, MOST_WINDOWS)
+        test, described = compiled(asked.expression), self._described[dialect]
+        described.forget(3 * len(board.windows))
+        return board.ranking.best(
+            lambda window: fitting(window) and described.fits(test, window), MOST_WINDOWS
+        )
 
     # --- contracts ----------------------------------------------------------------------------
 

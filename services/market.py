@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from models.domain.access import Caller
 from models.domain.errors import FieldError, Forbidden, InvalidRequest, NotFound
@@ -42,6 +42,8 @@ class Wanted:
     min_power_kw: float | None = None
     min_hours: float | None = None
     """Shortest window. [h]"""
+    not_before: datetime | None = None
+    """Earliest start; None: as soon as anything is on offer."""
 
 
 @dataclass(frozen=True)
@@ -61,39 +63,24 @@ class ContractDetail:
     messages: tuple[Message, ...]
 
 
-def matching(
-    context: Context, windows: Sequence[Window], wanted: Wanted, most: int | None = None
-) -> list[Window]:
-    """Return the windows that fit (at most so many), the best first and of each kind and length in turn.
+def fits(wanted: Wanted) -> Callable[[Window], bool]:
+    """Return the test of what somebody looks for.
 
-    Best is the least price and carbon together, by the policy's weights.
+    Raises:
+        InvalidRequest: For an unknown region.
     """
     members = set(region(wanted.region).members) | {wanted.region} if wanted.region else set()
-    fitting = [
-        window
-        for window in windows
-        if (not members or window.region in members)
-        and (wanted.kind is None or window.kind is wanted.kind)
-        and window.capacity_kw >= (wanted.min_power_kw or 0.0)
-        and (not wanted.min_hours or window.duration_h >= wanted.min_hours)
-    ]
-    kappa = context.policy.kappa_gbp_per_kg
 
-    def worth(window: Window) -> float:
-        carbon_kg = (window.mean_carbon_g_per_kwh or 0.0) / 1000.0
-        return (window.price_gbp_per_kwh or 0.0) + kappa * carbon_kg
+    def test(window: Window) -> bool:
+        return (
+            (not members or window.region in members)
+            and (wanted.kind is None or window.kind is wanted.kind)
+            and window.capacity_kw >= (wanted.min_power_kw or 0.0)
+            and (not wanted.min_hours or window.duration_h >= wanted.min_hours)
+            and (wanted.not_before is None or window.start >= wanted.not_before)
+        )
 
-    groups: dict[tuple[str, int], deque[Window]] = {}
-    for window in sorted(fitting, key=lambda w: (worth(w), w.start, w.slot_id)):
-        groups.setdefault((str(window.kind), window.slots), deque()).append(window)
-    ranked: list[Window] = []
-    queues = deque(groups[name] for name in sorted(groups))
-    while queues and (most is None or len(ranked) < most):
-        queue = queues.popleft()
-        ranked.append(queue.popleft())
-        if queue:
-            queues.append(queue)
-    return ranked
+    return test
 
 
 def on_offer(context: Context, wanted: Wanted) -> Catalogue:
@@ -136,12 +123,12 @@ def search(
     owner = caller.sees_owner
     latest = now.timestamp() + wanted.hours_ahead * 3600.0
     board = on_offer(context, wanted)
-    mine = [
-        window
-        for window in board.windows
-        if owner in (None, window.owner) and window.end.timestamp() <= latest
-    ]
-    ranked = matching(context, mine, wanted)
+    fitting = fits(wanted)
+    ranked = board.ranking.best(
+        lambda window: (
+            owner in (None, window.owner) and window.end.timestamp() <= latest and fitting(window)
+        )
+    )
     first = _offset(cursor)
     page = ranked[first : first + limit]
     more = first + limit < len(ranked)

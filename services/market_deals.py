@@ -108,7 +108,7 @@ def _hold(context: Context, terms: Terms, made: Contract, board: Catalogue) -> C
             must_be_free(uow, made.job_id, besides=made.transaction_id)
         made = _applied(
             made.moved(
-                ContractState.HELD, now, f"capacity kept until {format_utc(until)}",
+                ContractState.HELD, now, f"capacity kept until {format_utc(until.replace(microsecond=0))}",
                 message_id=terms.message_id, held_until=until, moves=moves,
             ),
             "init", terms.message_id,

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
+import threading
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +22,7 @@ from models.domain.time import SLOT, Horizon, ceil_slot
 from services import market_claims
 from services.context import Context
 from services.market_flex import FlexOffer, flexibility
+from services.market_ranking import Ranking
 from services.memo import Memo
 from services.situation import vat_factors
 
@@ -50,10 +54,16 @@ class Catalogue:
     signals: Mapping[str, RegionSignals]
     flex: Mapping[str, FlexOffer]
     """How each flexibility window would be delivered, by slot id."""
+    ranking: Ranking
+    """The windows, the best first."""
 
     def find(self, slot_id: str) -> Window | None:
         """Return a window by its id."""
-        return next((window for window in self.windows if window.slot_id == slot_id), None)
+        return self._by_id.get(slot_id)
+
+    @cached_property
+    def _by_id(self) -> dict[str, Window]:
+        return {window.slot_id: window for window in self.windows}
 
 
 _kept: Memo[Catalogue] = Memo(entries=6)
@@ -107,7 +117,8 @@ def catalogue(context: Context, hours: int = DEFAULT_HOURS, *, besides: str = ""
         window = _flex_window(offer, context)
         windows.append(window)
         flex[window.slot_id] = offer
-    made = Catalogue(version, tuple(windows), signals, flex)
+    ranking = Ranking(windows, context.policy.kappa_gbp_per_kg)
+    made = Catalogue(version, tuple(windows), signals, flex, ranking)
     return _kept.get(context, key, lambda: made, is_right=lambda one: one is made)
 
 
@@ -187,9 +198,43 @@ def compute_windows(
         price = known.price.over(horizon).values * (1.0 if vat is None else vat)
         carbon = known.carbon.over(horizon).values
         quality = _quality(context, _worst(known, horizon))
-        for length in LENGTHS:
-            found += _of_length(asset, length, horizon, room, price, carbon, quality)
+        found += _kept_windows(asset, horizon, room, price, carbon, quality)
     return found
+
+
+_MOST_PLACES = 4096
+_places: OrderedDict[tuple[str, Horizon], tuple[tuple[Any, ...], list[Window]]] = OrderedDict()
+_places_lock = threading.Lock()
+
+
+def _kept_windows(
+    asset: Asset,
+    horizon: Horizon,
+    room: FloatArray,
+    price: FloatArray,
+    carbon: FloatArray,
+    quality: Quality,
+) -> list[Window]:
+    """Return the windows of a cluster; those of before where nothing that they show has changed."""
+    shown = (asset.region, asset.owner, asset.pue, quality,
+             room.tobytes(), price.tobytes(), carbon.tobytes())  # fmt: skip
+    name = (asset.asset_id, horizon)
+    with _places_lock:
+        kept = _places.get(name)
+        if kept is not None and kept[0] == shown:
+            _places.move_to_end(name)
+            return kept[1]
+    made = [
+        window
+        for length in LENGTHS
+        for window in _of_length(asset, length, horizon, room, price, carbon, quality)
+    ]
+    with _places_lock:
+        _places[name] = (shown, made)
+        _places.move_to_end(name)
+        while len(_places) > _MOST_PLACES:
+            _places.popitem(last=False)
+    return made
 
 
 def _worst(known: RegionSignals, horizon: Horizon) -> Quality:

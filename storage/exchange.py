@@ -40,6 +40,16 @@ _MESSAGE_NAMES = (
 
 # Built once: these run for every message, and building a statement costs more than running it.
 _INSERT_MESSAGE = insert(cast("Table", MessageRow.__table__))
+_KNOWN_IDS = select(MessageRow.message_id).where(
+    MessageRow.direction == bindparam("in_direction"),
+    MessageRow.peer_id == bindparam("of_peer"),
+    MessageRow.action == bindparam("of_action"),
+    MessageRow.message_id.in_(bindparam("ids", expanding=True)),
+)
+_LAST = {
+    table.__tablename__: select(func.max(table.seq).label("last"))
+    for table in (MessageRow, WorkRow)
+}
 _INSERT_WORK = insert(cast("Table", WorkRow.__table__))
 _UPDATE_WORK = (
     update(cast("Table", WorkRow.__table__))
@@ -67,7 +77,7 @@ class SqlExchangeRepository:
     def _number(self, table: type[MessageRow] | type[WorkRow]) -> int:
         name = table.__tablename__
         if name not in self._next:
-            row = self._tx.first(select(func.max(table.seq).label("last")))
+            row = self._tx.first(_LAST[name])
             self._next[name] = int(row.last or 0) if row is not None else 0
         self._next[name] += 1
         return self._next[name]
@@ -84,14 +94,13 @@ class SqlExchangeRepository:
             asked.setdefault((one.direction, one.peer_id, one.action), []).append(one.message_id)
         # By the columns of the unique index, in its order: the journal is long.
         for (direction, peer_id, action), idents in asked.items():
-            found = self._tx.rows(
-                select(MessageRow.message_id).where(
-                    MessageRow.direction == direction,
-                    MessageRow.peer_id == peer_id,
-                    MessageRow.action == action,
-                    MessageRow.message_id.in_(idents),
-                )
-            )
+            wanted = {
+                "in_direction": direction,
+                "of_peer": peer_id,
+                "of_action": action,
+                "ids": idents,
+            }
+            found = self._tx.execute(_KNOWN_IDS, wanted)
             known |= {(direction, peer_id, action, row.message_id) for row in found}
         numbers: list[int | None] = []
         rows = []
