@@ -11,8 +11,10 @@ import io
 import ipaddress
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from models.domain.errors import SourceRejected, SourceTimeout, SourceUnavailable
@@ -21,6 +23,9 @@ from models.domain.peers import PeerAnswer
 CONNECT_SECONDS = 3.0
 TOTAL_SECONDS = 10.0
 """Longest wait for a connection, and for the whole of the answer, however small its pieces are. [s]"""
+
+KEEP_SECONDS, MOST_IDLE = 5.0, 32
+"""How long after its address was checked a connection may be used again, and how many are kept. [s]"""
 
 MOST_ANSWER_BYTES = 2_097_152
 """Largest answer read. [B]"""
@@ -78,6 +83,14 @@ class PeerHttp:
         self._user_agent = user_agent
         self._resolve = find
         self._tls = ssl.create_default_context()
+        self._lock = threading.Lock()
+        self._idle: dict[tuple[str, str], list[_Line]] = {}
+
+    def __del__(self) -> None:
+        """Close what is idle."""
+        for lines in getattr(self, "_idle", {}).values():
+            for line in lines:
+                line.shut()
 
     def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> PeerAnswer:
         """Send bytes as they are."""
@@ -91,31 +104,88 @@ class PeerHttp:
         self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]
     ) -> PeerAnswer:
         parts = urlsplit(url)
+        place = (parts.scheme, parts.netloc)
+        idle = self._idle_to(place)
+        if idle is not None:
+            try:
+                return self._exchange(idle, place, method, parts, body, headers)
+            except (ConnectionError, http.client.BadStatusLine):
+                # The peer closed it while it was idle; the same message may be sent twice without harm.
+                idle.shut()
         host, port, address = self._checked(parts)
-        hurried = self._connected(parts.scheme, host, port, address)
-        connection = http.client.HTTPConnection(host, port)
-        connection.sock = hurried
+        line = self._connected(parts.scheme, host, port, address)
+        try:
+            return self._exchange(line, place, method, parts, body, headers)
+        except (ConnectionError, http.client.BadStatusLine) as error:
+            raise SourceUnavailable(
+                f"no answer from {host}: {type(error).__name__}", source=host
+            ) from error
+
+    def _exchange(
+        self,
+        line: _Line,
+        place: tuple[str, str],
+        method: str,
+        parts: SplitResult,
+        body: bytes | None,
+        headers: Mapping[str, str],
+    ) -> PeerAnswer:
+        """Send a request and read its answer, until the time for both is over."""
+        host = parts.hostname or ""
         target = parts.path or "/"
         if parts.query:
             target += f"?{parts.query}"
-        sent = {"User-Agent": self._user_agent, "Connection": "close", **headers}
+        is_kept = False
         try:
-            connection.request(method, target, body, sent)
-            answer = connection.getresponse()
+            line.hurried.until(time.monotonic() + TOTAL_SECONDS)
+            line.connection.request(
+                method, target, body, {"User-Agent": self._user_agent, **headers}
+            )
+            answer = line.connection.getresponse()
             content = answer.read(MOST_ANSWER_BYTES + 1)
             found = {name.lower(): value for name, value in answer.getheaders()}
+            is_kept = answer.isclosed() and not answer.will_close
         except TimeoutError as error:
             raise SourceTimeout(f"{host} did not answer in time", source=host) from error
+        except (ConnectionError, http.client.BadStatusLine):
+            raise
         except (OSError, http.client.HTTPException) as error:
             raise SourceUnavailable(
                 f"no answer from {host}: {type(error).__name__}", source=host
             ) from error
         finally:
-            connection.close()
-            hurried.shut()
+            if is_kept:
+                self._keep(place, line)
+            else:
+                line.shut()
         if len(content) > MOST_ANSWER_BYTES:
             raise SourceUnavailable(f"the answer of {host} is too large", source=host)
         return PeerAnswer(answer.status, content, found)
+
+    # --- lines that are kept for a moment -----------------------------------------------------
+
+    def _idle_to(self, place: tuple[str, str]) -> _Line | None:
+        """Return a line whose address was checked a moment ago, or None."""
+        now = time.monotonic()
+        with self._lock:
+            late = [line for lines in self._idle.values() for line in lines if line.until <= now]
+            self._idle = {
+                name: left
+                for name, lines in self._idle.items()
+                if (left := [line for line in lines if line.until > now])
+            }
+            lines = self._idle.get(place, [])
+            found = lines.pop() if lines else None
+        for line in late:
+            line.shut()
+        return found
+
+    def _keep(self, place: tuple[str, str], line: _Line) -> None:
+        with self._lock:
+            if sum(map(len, self._idle.values())) < MOST_IDLE and line.until > time.monotonic():
+                self._idle.setdefault(place, []).append(line)
+                return
+        line.shut()
 
     def _checked(self, parts: SplitResult) -> tuple[str, int, str]:
         """Return host, port and the one checked address to connect to."""
@@ -142,7 +212,7 @@ class PeerHttp:
             raise SourceRejected(f"{host} is called over https only", source=host)
         return host, port, addresses[0]
 
-    def _connected(self, scheme: str, host: str, port: int, address: str) -> _Hurried:
+    def _connected(self, scheme: str, host: str, port: int, address: str) -> _Line:
         """Connect to the checked address; the name goes into the Host header and the TLS handshake."""
         try:
             plain = socket.create_connection((address, port), CONNECT_SECONDS)
@@ -155,14 +225,35 @@ class PeerHttp:
             raise SourceUnavailable(
                 f"no connection to {host}: {type(error).__name__}", source=host
             ) from error
-        return _Hurried(plain, time.monotonic() + TOTAL_SECONDS)
+        hurried = _Hurried(plain)
+        connection = http.client.HTTPConnection(host, port)
+        connection.sock = hurried
+        # Never let the library connect by itself: it would not ask whether the address may be reached.
+        connection.auto_open = 0
+        return _Line(connection, hurried, time.monotonic() + KEEP_SECONDS)
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A connection to an address that was checked, and until when it may be used again."""
+
+    connection: http.client.HTTPConnection
+    hurried: _Hurried
+    until: float
+
+    def shut(self) -> None:
+        self.connection.close()
+        self.hurried.shut()
 
 
 class _Hurried:
     """A socket that is read until a deadline: who sends byte by byte gets no more time for it."""
 
-    def __init__(self, plain: socket.socket, deadline: float) -> None:
+    def __init__(self, plain: socket.socket) -> None:
         self._plain = plain
+        self._deadline = 0.0
+
+    def until(self, deadline: float) -> None:
         self._deadline = deadline
 
     def sendall(self, data: bytes) -> None:

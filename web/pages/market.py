@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from flask import flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from models.domain.errors import HalfhourError, InvalidRequest
-from models.domain.market import WindowKind
+from models.domain.market import Window, WindowKind
 from models.domain.regions import REGIONS
-from services.market import Offers, Wanted
+from services.market import Offers, Wanted, fits
 from web.auth import Permission, current_caller, known_caller, public, require
 from web.context import services
 from web.pages.ask import planning_now
 from web.pages.blueprint import bp
-from web.pages.forms import sentence
+from web.pages.forms import Wrong, local_time, sentence
+from web.views.formatting import capitalised
 from web.views.market_view import (
     KIND_WORDS,
     contract_row,
@@ -27,8 +30,8 @@ HOURS = (12, 24, 48)
 """How far ahead the page looks. [h]"""
 
 
-SHOWN = 20
-"""Windows of one page."""
+SHOWN, MOST_FOUND = 20, 100
+"""Windows of one page, and of other parties."""
 
 
 @bp.get("/beckn-slots")
@@ -47,33 +50,46 @@ def market() -> str:
     ahead = int(hours) if hours.isdecimal() and int(hours) in HOURS else HOURS[-1]
     failure = ""
     offers = Offers((), None, 0)
+    begin = request.args.get("from", "").strip()
+    test: Callable[[Window], bool] = lambda _: True  # noqa: E731
     try:
-        wanted, cursor = Wanted(slug or None, ahead, kind), request.args.get("after") or None
+        earliest = local_time(begin, name="Start after", now=now) if begin else None
+        wanted = Wanted(slug or None, ahead, kind, not_before=earliest)
+        test = fits(wanted)
+        cursor = request.args.get("after") or None
         offers = use.market.search(caller, wanted, cursor=cursor, limit=SHOWN)
-    except HalfhourError as error:
+    except (HalfhourError, Wrong) as error:
         failure = sentence(str(error))
     regions = sorted({w.region for w in offers.windows})
-    place = slug or (regions[0] if regions else use.context.settings.default_region)
+    usual = use.context.settings.default_region
+    place = slug or (regions[0] if regions and usual not in regions else usual)
     chart = None
     if offers.windows:
         rows = use.energy_forecast(place, ahead)
         chart = market_chart(offers, rows, place, now, ahead)
-    lag = use.market.lag()
+    lag, others = use.market.lag(), use.market.found()
     return render_template(
         "market.html",
         offers=offers,
         rows=[window_row(window, now) for window in offers.windows],
         chart=chart,
         failure=failure,
-        asked={"region": slug, "hours": ahead, "kind": str(kind or "")},
+        asked={
+            "region": slug,
+            "hours": ahead,
+            "kind": str(kind or ""),
+            "from": begin,
+            "is_filtered": bool(slug or kind or begin or ahead != HOURS[-1]),
+        },
         after=offers.next_cursor,
         is_first="after" not in request.args,
         hours=HOURS,
-        kinds=[(str(one), words) for one, words in KIND_WORDS.items()],
+        kinds=[(str(one), capitalised(words)) for one, words in KIND_WORDS.items()],
         regions=[(one, REGIONS[one].name) for one in REGIONS],
         jobs=use.open_jobs_for_after(caller),
         contracts=[contract_row(held, now) for held in use.market.contracts(caller)],
-        found=[window_row(window, now) for window in use.market.found()[:50]],
+        found=[window_row(one, now) for one in others if test(one)][:MOST_FOUND],
+        has_found=bool(others),
         identity=use.market.identity,
         lag=lag_text(lag.waiting, lag.oldest_at, lag.failed, use.context.system_now()),
     )
@@ -86,7 +102,8 @@ def take_slot() -> Response:
     use = services()
     here = redirect(url_for("pages.market"), 303)
     action = request.form.get("action", "")
-    slot_id, job_id = request.form.get("slot_id", ""), request.form.get("job_id", "") or None
+    seller, _, slot_id = request.form.get("choice", "").partition(" ")
+    job_id = request.form.get("job_id", "") or None
     try:
         if action == "discover":
             _, asked = use.market.discover(caller)
@@ -95,12 +112,11 @@ def take_slot() -> Response:
         if action == "take":
             if not job_id:
                 raise InvalidRequest("choose the job that shall run in this window")
-            seller = request.form.get("seller", "")
             made = use.market.take(caller, slot_id, job_id, seller=seller)
             flash("Asked the seller for this window; follow the contract here.", "info")
         else:
             made = use.market.confirm(caller, slot_id, job_id)
-            flash("The contract is confirmed.", "info")
+            flash("The contract is confirmed, and the plan was made anew with it.", "info")
     except HalfhourError as error:
         flash(sentence(str(error)), "error")
         return here

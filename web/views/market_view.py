@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from models.domain.time import SLOT, floor_slot
 from services.market import ContractDetail, Offers
 from services.types import EnergyRow
 from web.views.formatting import (
+    capitalised,
     intensity,
     kilowatt_hours,
     kilowatts,
@@ -29,13 +31,13 @@ from web.views.formatting import (
     pounds,
 )
 from web.views.stamps import Stamp, clock, dated, when
-from web.views.strips import Strip, carbon_strip, price_strip
+from web.views.strips import Strip, carbon_strip, fit, price_strip
 from web.views.timeline import DayMark, Tick, TimeAxis
 
 WIDTH = 1088.0
 HEAD = 44.0
 STRIP_HEIGHT = 24.0
-LANE = 14.0
+LANE = 20.0
 MOST_LANES = 8
 
 KIND_WORDS = {
@@ -84,6 +86,10 @@ class WindowBar:
     width: float
     css: str
     title: str
+    label: str
+    """What fits inside, or empty."""
+    row_id: str
+    """Where its row in the table is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +102,8 @@ class MarketChart:
     days: tuple[DayMark, ...]
     strips: tuple[PlacedStrip, ...]
     bars: tuple[WindowBar, ...]
+    legend: tuple[tuple[str, str], ...]
+    """Look and words of the kinds of windows drawn."""
     bars_y: float
     plot_top: float
     plot_bottom: float
@@ -108,6 +116,9 @@ class WindowRow:
     """One window on offer."""
 
     slot_id: str
+    row_id: str
+    choice: str
+    """What a button sends: who sells it (nothing where it is ours), a space, and its id."""
     start: Stamp
     end: Stamp
     kind: str
@@ -141,7 +152,7 @@ class StepRow:
     """One line of a contract's life."""
 
     at: Stamp
-    state: str
+    state: Chip
     what: str
 
 
@@ -149,9 +160,24 @@ class StepRow:
 class RawMessage:
     """One message as it was on the wire."""
 
-    title: str
+    action: str
+    way: str
+    """`received` or `sent`."""
+    at: Stamp
+    answered: str
     body: str
     answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class MoveRow:
+    """One job that a contract moves or keeps where it is."""
+
+    job_id: str
+    before: Stamp
+    after: Stamp
+    power: str
+    extra: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,18 +187,34 @@ class ContractView:
     row: ContractRow
     facts: tuple[tuple[str, str], ...]
     steps: tuple[StepRow, ...]
+    moves: tuple[MoveRow, ...]
     readings: tuple[tuple[Stamp, str, str], ...]
     messages: tuple[RawMessage, ...]
     may_end: bool
+
+
+BAR_CSS = {
+    WindowKind.COMPUTE: "scheduled",
+    WindowKind.TURN_DOWN: "completed",
+    WindowKind.TURN_UP: "provisional",
+}
+"""Look of a window's bar."""
+
+
+def row_id(window: Window) -> str:
+    """Return the name of a window's row on the page; ids of strangers may hold anything, so it is a digest."""
+    return f"w-{hashlib.sha256(f'{window.peer_id} {window.slot_id}'.encode()).hexdigest()[:12]}"
 
 
 def window_row(window: Window, now: datetime) -> WindowRow:
     """Return a window as the table shows it."""
     return WindowRow(
         slot_id=window.slot_id,
+        row_id=row_id(window),
+        choice=f"{window.peer_id} {window.slot_id}",
         start=dated(window.start, now),
         end=clock(window.end),
-        kind=KIND_WORDS[window.kind],
+        kind=capitalised(KIND_WORDS[window.kind]),
         is_compute=window.kind is WindowKind.COMPUTE,
         where=REGIONS[window.region].name,
         capacity=kilowatts(window.capacity_kw),
@@ -195,7 +237,8 @@ def market_chart(
     )
     top = HEAD + 118
     members = {slug, *REGIONS[slug].members}
-    bars = _bars(axis, [w for w in offers.windows if w.region in members], top, now)
+    here = [window for window in offers.windows if window.region in members]
+    bars = _bars(axis, here, top, now)
     lanes = max((int((bar.y - top) / LANE) + 1 for bar in bars), default=1)
     bottom = top + lanes * LANE
     name = REGIONS[slug].name
@@ -206,13 +249,18 @@ def market_chart(
         days=axis.days(),
         strips=strips,
         bars=tuple(bars),
+        legend=tuple(
+            (BAR_CSS[kind], words)
+            for kind, words in KIND_WORDS.items()
+            if any(window.kind is kind for window in here)
+        ),
         bars_y=top,
         plot_top=HEAD,
         plot_bottom=bottom,
         title=f"Windows in {name} over its carbon and price",
         description=(
-            f"{len(bars)} of the windows in the table below, each as wide as it lasts, under the carbon and price of "
-            f"{name}."
+            f"{len(bars)} of the windows in the table On offer, each as wide as it lasts, under the carbon and price "
+            f"of {name}."
         ),
     )
 
@@ -231,12 +279,19 @@ def _bars(axis: TimeAxis, windows: Sequence[Window], top: float, now: datetime) 
             ends.append(0.0)
             lane = len(ends) - 1
         ends[lane] = x + width
-        css = {"compute_window": "scheduled", "turn_down": "completed"}.get(window.kind, "pending")
+        inside = max(width - 2, 2)
         title = (
             f"{KIND_WORDS[window.kind]}, {when(window.start, now).text} to {clock(window.end).text}: "
             f"{kilowatts(window.capacity_kw)}, {pence_per_kwh(window.price_gbp_per_kwh)}"
         )
-        bars.append(WindowBar(x, top + lane * LANE, round(max(width - 2, 2), 2), css, title))
+        label = fit((f"{kilowatts(window.capacity_kw)} for {window.duration_h:g} h",
+                     kilowatts(window.capacity_kw)), inside)  # fmt: skip
+        bars.append(
+            WindowBar(
+                x, top + lane * LANE, round(inside, 2), BAR_CSS[window.kind], title, label,
+                row_id(window),
+            )
+        )  # fmt: skip
     return bars
 
 
@@ -248,7 +303,7 @@ def contract_row(held: Contract, now: datetime) -> ContractRow:
     return ContractRow(
         contract_id=held.contract_id,
         state=Chip(STATE_CSS[held.state], str(held.state)),
-        what=f"{KIND_WORDS[window.kind]}, {REGIONS[window.region].name}, {here}",
+        what=f"{capitalised(KIND_WORDS[window.kind])}, {REGIONS[window.region].name}, {here}",
         start=dated(window.start, now),
         end=clock(window.end),
         quantity=kilowatts(held.quantity_kw),
@@ -272,6 +327,8 @@ def contract_view(found: ContractDetail, now: datetime) -> ContractView:
         ("Value of deviation volume", held.p415_reason),
         ("Data", str(held.window.quality)),
     ]
+    if held.held_until is not None and held.state is ContractState.HELD:
+        facts.append(("Kept until", dated(held.held_until, now).text))
     if held.error:
         facts.append(("Ended because", held.error))
     is_early = held.window.start > now
@@ -279,7 +336,15 @@ def contract_view(found: ContractDetail, now: datetime) -> ContractView:
         row=contract_row(held, now),
         facts=tuple(facts),
         steps=tuple(
-            StepRow(dated(step.at, now), str(step.state), step.what) for step in held.history
+            StepRow(dated(step.at, now), Chip(STATE_CSS[step.state], str(step.state)), step.what)
+            for step in held.history
+        ),
+        moves=tuple(
+            MoveRow(
+                one.job_id, dated(one.from_start, now), dated(one.to_start, now),
+                kilowatts(one.power_kw), pounds(one.extra_gbp),
+            )
+            for one in held.moves
         ),
         readings=tuple(
             (dated(one.slot_start, now), kilowatts(one.baseline_kw), kilowatts(one.drawn_kw))
@@ -292,9 +357,14 @@ def contract_view(found: ContractDetail, now: datetime) -> ContractView:
 
 
 def _raw(one: Message, now: datetime) -> RawMessage:
-    arrow = "received" if one.direction == "in" else "sent"
-    title = f"{one.action}, {arrow} {dated(one.at, now).text}, answered {one.status or 'not yet'}"
-    return RawMessage(title, _pretty(one.body), _pretty(one.answer))
+    return RawMessage(
+        action=one.action,
+        way="received" if one.direction == "in" else "sent",
+        at=dated(one.at, now),
+        answered=f"answered {one.status}" if one.status else "not answered yet",
+        body=_pretty(one.body) if one.body else "",
+        answer=_pretty(one.answer) if one.answer else "",
+    )
 
 
 def _pretty(raw: bytes) -> str:

@@ -65,6 +65,12 @@ def test_a_public_peer_is_called_over_https_only() -> None:
 class Answers(http.server.BaseHTTPRequestHandler):
     """Redirects, an endless answer, and an echo."""
 
+    protocol_version = "HTTP/1.1"
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.lines += 1  # type: ignore[attr-defined]
+
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if self.path == "/moved":
@@ -82,6 +88,8 @@ class Answers(http.server.BaseHTTPRequestHandler):
             return
         if self.path == "/large":
             body = b"x" * (MOST_ANSWER_BYTES + 1)
+        if self.path == "/rude":
+            self.close_connection = True  # without a word
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -90,12 +98,18 @@ class Answers(http.server.BaseHTTPRequestHandler):
         del format, args
 
 
+class Served:
+    server: http.server.ThreadingHTTPServer
+
+
 @pytest.fixture
 def server() -> Iterator[str]:
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answers) as listening:
+        listening.lines = 0  # type: ignore[attr-defined]
         listening.over = threading.Event()  # type: ignore[attr-defined]
         thread = threading.Thread(target=listening.serve_forever, daemon=True)
         thread.start()
+        Served.server = listening
         yield f"http://127.0.0.1:{listening.server_port}"
         listening.over.set()  # type: ignore[attr-defined]
         listening.shutdown()
@@ -110,6 +124,32 @@ def test_bytes_arrive_as_they_were_sent_and_redirects_are_not_followed(server: s
         transport.post(f"{server}/large", b"{}", {})
     with pytest.raises(SourceRejected):
         PeerHttp().post(f"{server}/echo", b"{}", {})
+
+
+def test_a_connection_is_used_again_for_a_moment_and_never_after_its_address_could_have_changed(
+    server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def find(host: str, port: int) -> Sequence[str]:
+        del port
+        asked.append(host)
+        return ("127.0.0.1",)
+
+    transport = PeerHttp(allow_loopback=True, find=find)
+    for _ in range(3):
+        assert transport.post(f"{server}/echo", b"{}", {}).status == 200
+    assert (len(asked), Served.server.lines) == (1, 1)  # type: ignore[attr-defined]
+    # One that the peer closed without a word is replaced, and the message arrives.
+    assert transport.post(f"{server}/rude", b"{}", {}).status == 200
+    assert transport.post(f"{server}/echo", b"again", {}).body == b"again"
+    assert len(asked) == 2
+    monkeypatch.setattr(peer_http, "KEEP_SECONDS", 0.0)
+    late = PeerHttp(allow_loopback=True, find=find)
+    for _ in range(2):
+        late.post(f"{server}/echo", b"{}", {})
+    assert len(asked) == 4
+    assert transport.post(f"{server}/moved", b"{}", {}).status == 302
 
 
 def test_an_answer_that_comes_byte_by_byte_is_not_waited_for(
