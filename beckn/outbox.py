@@ -47,8 +47,8 @@ BATCH_SECONDS = 30.0
 PAUSE_SECONDS = (2.0, 4.0, 8.0, 16.0, 30.0)
 """How long nothing is sent to a peer that did not answer, by how often it did not. [s]"""
 
-LANES = 4
-"""Peers that are sent to at the same time."""
+LANES, LANES_TO_ONE, LONG_LANE = 8, 4, 16
+"""Messages that are on their way at the same time, to everybody and to one peer, and from how many a second one goes."""
 
 DONE, FAILED, WAITING = "done", "failed", "waiting"
 
@@ -201,14 +201,21 @@ class Outbox:
     # --- sending ------------------------------------------------------------------------------
 
     def _all_sent(self, ready: Sequence[Ready], stop_at: float) -> list[Done]:
-        """Send to each peer what is for it, several peers at a time."""
-        lanes: dict[str, list[Ready]] = {}
+        """Send to each peer what is for it, several peers at a time, and a few at a time to one that much is for."""
+        by_peer: dict[str, list[Ready]] = {}
         for one in ready:
-            lanes.setdefault(one.work.peer_id, []).append(one)
+            by_peer.setdefault(one.work.peer_id, []).append(one)
+        # Of one transaction there is one message at most: their order is not lost side by side.
+        lanes = [
+            lane[k::count]
+            for lane in by_peer.values()
+            for count in (min(-(-len(lane) // LONG_LANE), LANES_TO_ONE),)
+            for k in range(count)
+        ]
         if len(lanes) <= 1:
-            return [done for lane in lanes.values() for done in self._lane(lane, stop_at)]
+            return [done for lane in lanes for done in self._lane(lane, stop_at)]
         with ThreadPoolExecutor(min(LANES, len(lanes)), "halfhour-beckn-send") as pool:
-            ended = list(pool.map(lambda lane: self._lane(lane, stop_at), lanes.values()))
+            ended = list(pool.map(lambda lane: self._lane(lane, stop_at), lanes))
         return [done for lane in ended for done in lane]
 
     def _lane(self, ready: Sequence[Ready], stop_at: float) -> list[Done]:

@@ -43,6 +43,7 @@ class Callbacks(http.server.BaseHTTPRequestHandler):
     """Takes callbacks and notes when each came."""
 
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body in one piece
     came: dict[str, float] = {}
 
     def do_POST(self) -> None:  # noqa: D102
