@@ -62,6 +62,8 @@ class Done:
     """To be put into the journal."""
     said: Mapping[str, Any] | None = None
     """For the audit log."""
+    answered: Message | None = None
+    """A request of ours in the journal, with the answer it got."""
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,10 @@ class Outbox:
         with self._context.uow(write=True) as uow:
             uow.exchange.update_all([one.work for one in done], until)
             uow.exchange.record_all([one.sent for one in done if one.sent is not None])
+            for one in done:
+                if one.answered is not None:
+                    known = one.answered
+                    uow.exchange.answered(known.seq, known.status, known.answer)
             if said:
                 uow.decisions.append(market_records.exchange(self._context, said))
             uow.commit()
@@ -191,10 +197,13 @@ class Outbox:
         with self._context.uow(write=True) as uow:
             for one in asked:
                 sent = one.sent
-                if uow.exchange.record(sent) is None:
-                    known = uow.exchange.known("out", sent.peer_id, sent.action, sent.message_id)
-                    assert known is not None
-                    found[one.work.seq] = known
+                seq = uow.exchange.record(sent)
+                if seq is not None:
+                    found[one.work.seq] = replace(sent, seq=seq)
+                    continue
+                known = uow.exchange.known("out", sent.peer_id, sent.action, sent.message_id)
+                assert known is not None
+                found[one.work.seq] = known
             uow.commit()
         return [replace(one, sent=found.get(one.work.seq, one.sent)) for one in ready]
 
@@ -245,20 +254,22 @@ class Outbox:
         self._silent.pop(work.peer_id, None)
         now = self._context.system_now()
         verdict, why = judged(work, answer, sent, self._registry, now)
-        journal = None
-        if work.action.startswith("on_"):
-            # A catalogue is large and binds nobody: the audit log has its ids, the journal only that it went.
-            is_large = work.action in {"on_discover", "on_search"}
-            journal = replace(
-                sent, body=b"" if is_large else sent.body, status=answer.status,
-                answer=answer.body[:65_536],
-            )  # fmt: skip
+        heard = replace(sent, status=answer.status, answer=answer.body[:65_536])
         if verdict is Verdict.LATER:
-            return self._later(work, why)
-        if verdict is Verdict.REFUSED:
-            return replace(self._over(work, why), sent=journal)
-        done = replace(work, state=DONE, body=None, attempts=work.attempts + 1)
-        return Done(done, sent=journal, said=self._told(work, "sent", why))
+            done = self._later(work, why)
+        elif verdict is Verdict.REFUSED:
+            done = self._over(work, why)
+        else:
+            told = self._told(work, "sent", why)
+            ended = replace(work, state=DONE, body=None, attempts=work.attempts + 1)
+            done = Done(ended, said=told)
+        if not work.action.startswith("on_"):
+            return replace(done, answered=heard)
+        if verdict is Verdict.LATER:
+            return done
+        # A catalogue is large and binds nobody: the audit log has its ids, the journal only that it went.
+        is_large = work.action in {"on_discover", "on_search"}
+        return replace(done, sent=replace(heard, body=b"") if is_large else heard)
 
     # --- ends ---------------------------------------------------------------------------------
 

@@ -21,16 +21,21 @@ class FakeMarket:
     def __init__(self) -> None:
         self.protocol = Unconnected()
         self.windows = tuple(a_window(kind) for kind in WindowKind)
+        self.others: tuple[Window, ...] = ()
+        self.named: Identity | None = None
+        self.asked: list[tuple[str, ...]] = []
+        """What was taken, confirmed or asked for."""
         self.held = [a_contract(ContractState.CONFIRMED, peer_id="")]
 
     @property
     def identity(self) -> Identity | None:
-        return None
+        return self.named
 
     def search(
         self, caller: Caller, wanted: Wanted, *, cursor: str | None = None, limit: int = 100
     ) -> Offers:
         del caller, cursor
+        self.wanted = wanted
         fitting = [w for w in self.windows if wanted.kind in {None, w.kind}]
         fitting = [w for w in fitting if wanted.region in {None, w.region}]
         return Offers(tuple(fitting[:limit]), None, len(fitting))
@@ -40,6 +45,7 @@ class FakeMarket:
 
     def confirm(self, caller: Caller, slot_id: str, job_id: str | None) -> Contract:
         del caller
+        self.asked.append(("confirm", slot_id, job_id or ""))
         for window in self.windows:
             if window.slot_id == slot_id:
                 return a_contract(ContractState.CONFIRMED, window, job_id=job_id, peer_id="")
@@ -69,10 +75,11 @@ class FakeMarket:
         return self.protocol.discover(text, "", dialect)
 
     def found(self) -> tuple[Window, ...]:
-        return ()
+        return self.others
 
     def take(
         self, caller: Caller, slot_id: str, job_id: str, dialect: str = "lts", seller: str = ""
     ) -> Contract:
         del caller
+        self.asked.append(("take", slot_id, job_id, seller))
         return self.protocol.take_window(slot_id, job_id, dialect, seller)

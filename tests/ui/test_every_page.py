@@ -29,6 +29,8 @@ STILL = (
     "/grid/london",
     "/grid/gb",
     "/beckn-slots",
+    "/beckn-slots?region=london&kind=compute_window&hours=24&from=2026-11-22T00:00",
+    "/beckn-slots?from=never",
     "/records",
     "/records/backtests",
     "/records/decisions/{decision}",

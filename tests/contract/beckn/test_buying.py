@@ -12,7 +12,7 @@ import pytest
 from beckn.dialects import CODECS
 from beckn.model import Dialect
 from models.domain.errors import Conflict, InvalidRequest, NotFound
-from models.domain.exchange import Message
+from models.domain.exchange import ContractFilter, Message, MessageFilter
 from models.domain.job import JobStatus
 from models.domain.market import Contract, ContractState, DealRefused, Side, Window, WindowKind
 from models.domain.peers import PeerAnswer
@@ -44,8 +44,6 @@ def a_job(world: World) -> str:
 
 
 def held_by(market: Market, world: World, side: Side) -> Contract:
-    from models.domain.exchange import ContractFilter
-
     with world.context.uow() as uow:
         (one,) = uow.market.find(ContractFilter(side=side))
     return one
@@ -97,6 +95,15 @@ def test_a_journey_binds_both_sides_and_pins_the_job_in_one_step(market: Market)
     start = placed(market.bought, job_id).start
     assert window.start <= start == bought.moves[0].to_start
     assert market.bought.view(job_id).job.pinned_start == start
+    with market.bought.context.uow() as uow:
+        messages = uow.exchange.messages(MessageFilter(bought.transaction_id))
+    # Every message stands in the journal with how it was answered, asked and told.
+    assert [(m.direction, m.action, m.status) for m in messages] == [
+        (direction, f"{prefix}{step}", 200)
+        for step in ("select", "init", "confirm")
+        for direction, prefix in (("out", ""), ("in", "on_"))
+    ]
+    assert all(m.answer for m in messages)
 
 
 @pytest.mark.parametrize("action", ["on_select", "on_init", "on_confirm"])
