@@ -7,9 +7,10 @@ from datetime import UTC, timedelta
 from typing import Final
 
 from models.domain.job import JobStatus
-from models.domain.notice import Notice, NoticeKind
+from models.domain.notice import Notice
 from models.domain.ports import JobView
 from models.domain.regions import REGIONS
+from web.views.notice_view import KIND_WORDS
 
 MEDIA_TYPE: Final = "text/calendar"
 """Media type of a calendar."""
@@ -50,15 +51,6 @@ def calendar(views: Iterable[JobView]) -> bytes:
     return bytes(out.to_ical())
 
 
-TITLES: Final = {
-    NoticeKind.MOVED: "Moved",
-    NoticeKind.REFUSED: "Refused",
-    NoticeKind.START_UNCONFIRMED: "Start not confirmed",
-    NoticeKind.DATA_STALE: "Old data",
-}
-"""First words of a notice in a calendar."""
-
-
 def notices(found: Iterable[Notice]) -> bytes:
     """Return a calendar of notices, each with an alarm at the time it was made."""
     from icalendar import Alarm, Calendar, Event
@@ -75,7 +67,7 @@ def notices(found: Iterable[Notice]) -> bytes:
         event.add("dtstamp", at)
         event.add("dtstart", at)
         event.add("duration", timedelta(minutes=5))
-        event.add("summary", f"{TITLES[notice.kind]}: {notice.text}")
+        event.add("summary", f"{KIND_WORDS[notice.kind]}: {notice.text}")
         event.add("description", notice.text)
         event.add("transp", "TRANSPARENT")
         alarm = Alarm()

@@ -22,6 +22,8 @@ STILL = (
     "/submit-job",
     "/jobs",
     "/jobs?q=nothing-is-called-this",
+    "/routines",
+    "/notices",
     "/clusters",
     "/clusters/{asset}",
     "/grid",

@@ -19,6 +19,7 @@ PAGES = (
     "plan",
     "preferences",
     "records",
+    "routines",
     "schedule",
     "sign_in",
     "slots",

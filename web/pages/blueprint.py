@@ -23,6 +23,8 @@ SECTIONS = {
     "pages.job": "jobs",
     "pages.job_slots": "jobs",
     "pages.job_talk": "jobs",
+    "pages.routines": "jobs",
+    "pages.notices": "jobs",
     "pages.clusters": "clusters",
     "pages.cluster": "clusters",
     "pages.grid": "grid",

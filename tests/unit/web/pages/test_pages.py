@@ -65,6 +65,8 @@ def test_a_job_page_exists_for_every_state(browser: FlaskClient, status: JobStat
         "/grid?show=price&ahead=3",
         "/grid/london?days=7",
         "/beckn-slots",
+        "/routines",
+        "/notices",
         "/records",
         "/records?from=2026-11-01&to=2026-11-30&type=refusal",
         "/records?from=yesterday",
@@ -327,3 +329,40 @@ def test_a_limit_that_cannot_be_read_keeps_what_was_typed(
     typed = next(text for name, text in fields.items() if name.endswith("_kw"))
     assert f'value="{typed}"' in answer.text
     assert services.assets_by_id["birch"].power_limits == ()
+
+
+def test_a_routine_is_listed_and_ended_and_a_stranger_to_it_is_told(
+    browser: FlaskClient, services: FakeServices
+) -> None:
+    from datetime import timedelta
+
+    from models.domain.routine import Every
+    from services.routines import RoutineDraft
+    from web.auth import OPEN_CALLER
+
+    job = {"duration": timedelta(hours=2), "job_name": "<b>night</b>"}
+    draft = RoutineDraft(Every.DAY, 18, 0, timedelta(hours=4), job, routine_id="nightly")
+    services.create_routine(OPEN_CALLER, draft)
+    shown = browser.get("/routines", headers=HTML).text
+    assert "&lt;b&gt;night&lt;/b&gt;" in shown
+    assert "every day from 18:00" in shown
+    answer = post(browser, "/routines/nightly/end")
+    assert (answer.status_code, answer.location) == (303, "/routines")
+    assert "No routine yet" in browser.get("/routines", headers=HTML).text
+    post(browser, "/routines/nobody/end")
+    assert "There is no routine" in browser.get("/routines", headers=HTML).text
+
+
+def test_notices_are_listed_by_pages(browser: FlaskClient, services: FakeServices) -> None:
+    from models.domain.notice import Notice, NoticeKind
+
+    noon = datetime(2026, 11, 21, 12, tzinfo=UTC)
+    services.told.extend(
+        Notice(f"n{n:02d}", f"k{n}", NoticeKind.MOVED, "local", "job-a", f"Text {n}.", noon)
+        for n in range(30)
+    )
+    first = browser.get("/notices", headers=HTML).text
+    assert first.count("<strong>Moved.</strong>") == 25
+    older = re.search(r'rel="next" href="([^"]+)"', first)
+    assert older is not None
+    assert browser.get(older[1].replace("&amp;", "&"), headers=HTML).text.count("Moved.") == 5
