@@ -432,6 +432,8 @@ def _service_settings(settings: Settings, holder: str) -> ServiceSettings:
         logs_dir=settings.logs_dir,
         data_dir=settings.data_dir,
         hold_seconds=settings.beckn_hold_seconds,
+        # Requests that wait must leave threads for those that do not.
+        plan_waiters=max(1, settings.web_threads // 2),
         holder=holder,
     )
 

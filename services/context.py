@@ -33,6 +33,8 @@ class ServiceSettings:
     """Where results that are no decisions are kept."""
     hold_seconds: float = 600.0
     """How long capacity is kept for a contract that is not confirmed. [s]"""
+    plan_waiters: int | None = None
+    """How many requests at once may wait for a plan; further ones are answered that it goes on. None: any number."""
     holder: str = "process"
     """Name of this process in leases."""
 

@@ -1,7 +1,8 @@
 """Plans that wait for their turn in this process: who asks for the same before one has begun waits for it, not for another.
 
 A plan reads the facts when its turn has come. Until then it answers everybody who asked meanwhile for the same reason,
-so that a crowd that plans at once makes one plan beside the one at work and not one each.
+so that a crowd that plans at once makes one plan beside the one at work and not one each. Only some of a crowd may wait: the
+others are told where to follow the plan, because threads that wait answer nobody else.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ class Ticket:
     context: Context
     trigger: str
     negotiation_id: UUID
+    announced: threading.Event = field(default_factory=threading.Event)
+    """Set once the negotiation can be followed by its id."""
     done: threading.Event = field(default_factory=threading.Event)
     run: PlanRun | None = None
     error: BaseException | None = None
@@ -36,6 +39,7 @@ class PlanQueue:
         """Begin empty."""
         self._lock = threading.Lock()
         self._tickets: list[Ticket] = []
+        self._waiters = 0
 
     def join(
         self, context: Context, trigger: str, new_id: Callable[[], UUID]
@@ -59,22 +63,40 @@ class PlanQueue:
     def wait(self, ticket: Ticket, limit_seconds: float | None) -> PlanRun:
         """Return what came of a ticket that was joined, or that it is not finished within a limit.
 
+        Where as many wait already as the settings allow, it is not waited at all.
+
         Args:
             ticket: As `join` gave it.
-            limit_seconds: None: however long it takes. [s]
+            limit_seconds: None: however long it takes, and whoever else waits. [s]
 
         Raises:
             BaseException: What the planning raised.
         """
+        counts = limit_seconds is not None
+        if counts and not self._may_wait(ticket.context.settings.plan_waiters):
+            ticket.announced.wait(limit_seconds)
+            self._leave(ticket)
+            return PlanRun(str(ticket.negotiation_id), finished=False)
         is_done = ticket.done.wait(limit_seconds)
-        with self._lock:
-            ticket.waiting -= 1
+        self._leave(ticket, has_waited=counts)
         if not is_done:
             return PlanRun(str(ticket.negotiation_id), finished=False)
         if ticket.error is not None:
             raise ticket.error
         assert ticket.run is not None
         return ticket.run
+
+    def _may_wait(self, most: int | None) -> bool:
+        with self._lock:
+            if most is not None and self._waiters >= most:
+                return False
+            self._waiters += 1
+            return True
+
+    def _leave(self, ticket: Ticket, *, has_waited: bool = False) -> None:
+        with self._lock:
+            ticket.waiting -= 1
+            self._waiters -= has_waited
 
     def begun(self, ticket: Ticket) -> None:
         """Share a ticket no more: its plan reads the facts now, and who comes later must not miss what they changed."""
@@ -88,5 +110,6 @@ class PlanQueue:
         ticket.run, ticket.error = run, error
         with self._lock:
             is_awaited = ticket.waiting > 0
+            ticket.announced.set()
             ticket.done.set()
         return is_awaited

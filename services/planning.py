@@ -110,6 +110,7 @@ def _make(ticket: Ticket) -> None:
     context, negotiation_id = ticket.context, ticket.negotiation_id
     try:
         begin(context, negotiation_id, ticket.trigger)
+        ticket.announced.set()
         run = _run(ticket)
     except BaseException as error:
         if not _queue.end(ticket, error=error):

@@ -11,11 +11,12 @@ from uuid import UUID, uuid4
 import pytest
 
 from models.domain.errors import Conflict
+from models.domain.plan import NegotiationStatus
 from services import plan_turn, planning
 from services.plan_queue import PlanQueue
 from services.plan_turn import PLAN_LEASE
 from services.types import PlanRun
-from tests.support.world import OPERATOR, World, submitted, with_cluster
+from tests.support.world import OPERATOR, World, submitted, with_cluster, with_settings
 
 CROWD = 6
 
@@ -115,3 +116,22 @@ def test_nobody_waits_longer_than_they_said(world: World, queue: PlanQueue) -> N
     run = queue.wait(ticket, 0.01)
     assert (run.finished, run.negotiation_id) == (False, str(ticket.negotiation_id))
     assert not queue.end(ticket, error=Conflict("late")), "nobody waits any more"
+
+
+def test_only_some_of_a_crowd_wait_and_the_others_are_told_where_to_look(
+    world: World, queue: PlanQueue
+) -> None:
+    with_cluster(world)
+    context = with_settings(replace(world.context, new_id=uuid4), plan_waiters=2)
+    token = context.leases.acquire(PLAN_LEASE, "somebody else", 60.0)
+    assert token is not None
+    runs, join = in_threads(CROWD, lambda: planning.schedule_all(context, OPERATOR))
+    wait_for(lambda: len(runs) == CROWD - 2)
+    assert not any(run.finished for run in runs)
+    found = planning.show(context, OPERATOR, runs[0].negotiation_id)
+    assert found.summary.status is NegotiationStatus.RUNNING
+    context.leases.release(PLAN_LEASE, "somebody else", token)
+    join()
+    assert sum(run.finished for run in runs) == 2
+    assert {run.negotiation_id for run in runs} == {runs[0].negotiation_id}
+    assert planning.schedule_all(context, OPERATOR).finished, "nobody waits any more"
