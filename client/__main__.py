@@ -20,7 +20,6 @@ from client import shown
 from client.rest import Refused, Rest
 from client.sbatch_line import BadLine
 from client.submission import add_options, copied, job_of, routine_of, split_at_dashes, when
-from client.table import jobs_of
 
 DEFAULT_URL = "http://127.0.0.1:5000"
 
@@ -122,7 +121,8 @@ def _submit(rest: Rest, args: argparse.Namespace) -> int:
         _say(args, routine, shown.routine_lines(routine))
         return 0
     if args.copies and args.copies > 1:
-        return _hand_in(rest, args, [copied(job, n) for n in range(args.copies)])
+        jobs = [copied(job, n) for n in range(args.copies)]
+        return _plan(rest, args, rest.post("jobs", "batch", body={"jobs": jobs})["items"])
     made = rest.post("jobs", body=job)
     try:
         rest.post("jobs", made["job_id"], "schedule")
@@ -140,12 +140,11 @@ def _import(rest: Rest, args: argparse.Namespace) -> int:
         text = Path(args.file).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BadLine(f"{args.file} cannot be read: {error}") from error
-    return _hand_in(rest, args, jobs_of(text))
+    return _plan(rest, args, rest.post_table("jobs", "batch", text=text)["items"])
 
 
-def _hand_in(rest: Rest, args: argparse.Namespace, jobs: list[dict[str, Any]]) -> int:
-    """Hand in several jobs, all or none, and have them planned together."""
-    made = rest.post("jobs", "batch", body={"jobs": jobs})["items"]
+def _plan(rest: Rest, args: argparse.Namespace, made: list[dict[str, Any]]) -> int:
+    """Have several accepted jobs planned together."""
     try:
         rest.post("jobs", made[0]["job_id"], "schedule")
         made = [rest.get("jobs", job["job_id"]) for job in made]

@@ -8,6 +8,7 @@ from flask import request
 from pydantic import BaseModel
 
 from models.domain.errors import FieldError, InvalidRequest
+from web import csv_jobs
 from web.json_text import JsonError, parse_json
 from web.problems import MalformedRequest, UnsupportedMediaType
 from web.schemas.fields import Wanted
@@ -16,8 +17,15 @@ from web.validation import validate
 Model = TypeVar("Model", bound=Wanted)
 
 
-def read_body(model: type[Model], *, may_be_empty: bool = False) -> Model:
+def read_body(
+    model: type[Model], *, may_be_empty: bool = False, takes_table: bool = False
+) -> Model:
     """Return the JSON body as a model.
+
+    Args:
+        model: What is expected.
+        may_be_empty: Whether no body is the same as an empty object.
+        takes_table: Whether the body may also be CSV; its lines are the model's `jobs`.
 
     Raises:
         UnsupportedMediaType: If the body is not said to be JSON.
@@ -27,14 +35,18 @@ def read_body(model: type[Model], *, may_be_empty: bool = False) -> Model:
     raw = request.get_data(cache=True)
     if not raw and may_be_empty:
         return validate(model, {})
-    if request.mimetype != "application/json":
+    is_table = takes_table and request.mimetype == csv_jobs.MEDIA_TYPE
+    if request.mimetype != "application/json" and not is_table:
         sent = request.mimetype or "nothing"
+        table = f", or CSV with `{csv_jobs.MEDIA_TYPE}`" if takes_table else ""
         raise UnsupportedMediaType(
-            f"the content type is {sent[:80]}; send JSON with `Content-Type: application/json`"
+            f"the content type is {sent[:80]}; send JSON with `Content-Type: application/json`{table}"
         )
     charset = request.mimetype_params.get("charset", "utf-8").lower()
     if charset not in {"utf-8", "utf8", "us-ascii"}:
-        raise UnsupportedMediaType(f"JSON travels in UTF-8, not in {charset[:40]}")
+        raise UnsupportedMediaType(f"bodies travel in UTF-8, not in {charset[:40]}")
+    if is_table:
+        return validate(model, {"jobs": csv_jobs.read_table(_decoded(raw)).jobs})
     if not raw:
         raise MalformedRequest("the body is empty; send a JSON object")
     try:
@@ -42,6 +54,15 @@ def read_body(model: type[Model], *, may_be_empty: bool = False) -> Model:
     except JsonError as error:
         raise MalformedRequest(str(error)) from error
     return validate(model, value)
+
+
+def _decoded(raw: bytes) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        raise MalformedRequest(
+            f"the body is not UTF-8: byte {error.start} cannot be read"
+        ) from error
 
 
 def refuse_body() -> None:

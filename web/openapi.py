@@ -133,7 +133,8 @@ def _operation(rule: Rule, method: str, about: Operation, handler: Any, schemas:
             "content": {
                 "application/json": {
                     "schema": {"$ref": _REFERENCE.format(model=about.body.__name__)}
-                }
+                },
+                **({"text/csv": {"schema": {"type": "string"}}} if about.takes_table else {}),
             },
         }
     if about.needs is None:

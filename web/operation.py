@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from web import auth
 from web.auth import Permission
 from web.bodies import read_body, read_query, refuse_body
+from web.csv_jobs import by_line
 from web.idempotency import once
 from web.json_text import json_text
 from web.schemas.fields import Wanted
@@ -35,6 +36,8 @@ class Operation:
     query: type[Wanted] = NoQuery
     body: type[Wanted] | None = None
     body_optional: bool = False
+    takes_table: bool = False
+    """Whether the body may also be CSV, one job a line."""
     errors: tuple[int, ...] = ()
     """Statuses of failure beyond those that every operation may have."""
     needs: Permission | None = Permission.READ
@@ -73,8 +76,9 @@ def operation(
                 return handler(**given)
 
             def work() -> Response:
-                _read_body_into(given, about)
-                return handler(**given)
+                with by_line():
+                    _read_body_into(given, about)
+                    return handler(**given)
 
             return once(auth.current_caller(), work)
 
@@ -86,7 +90,9 @@ def operation(
 
 def _read_body_into(given: dict[str, Any], about: Operation) -> None:
     if about.body is not None:
-        given["body"] = read_body(about.body, may_be_empty=about.body_optional)
+        given["body"] = read_body(
+            about.body, may_be_empty=about.body_optional, takes_table=about.takes_table
+        )
     elif request.method in {"POST", "PATCH"}:
         refuse_body()
 

@@ -77,9 +77,11 @@ class Problem:
 
 def field_error_json(error: FieldError) -> dict[str, Any]:
     """Return one wrong field as the caller wrote it."""
-    head, dot, rest = error.field.partition(".")
+    parts = error.field.split(".")
+    mine = 2 if parts[0] in {"jobs", "lines"} else 0  # after the place of one of several jobs
+    parts[mine : mine + 1] = [DRAFT_TO_REST.get(part, part) for part in parts[mine : mine + 1]]
     return {
-        "field": DRAFT_TO_REST.get(head, head) + dot + rest,
+        "field": ".".join(parts),
         "value": json_safe(error.value),
         "message": error.message,
         "allowed": error.allowed,

@@ -79,7 +79,10 @@ def test_copies_a_table_and_a_routine(site: tuple[Flask, str, Path]) -> None:
     code, said, _ = halfhour(site, "import", "jobs.csv")
     assert (code, said.count("scheduled")) == (0, 2)
     code, _, said = halfhour(site, "import", "jobs.csv")
-    assert (code, "jobs.0: " in said) == (1, True), "all or none: both ids exist"
+    assert (code, "line 2: " in said) == (1, True), "all or none: both ids exist"
+    (site[2] / "jobs.csv").write_text(rows.replace("c2,2", "c2,long"))
+    code, _, said = halfhour(site, "import", "jobs.csv")
+    assert (code, "lines.3.duration_hours: is not understood" in said) == (1, True)
     daily = ("--every", "day", "--at", "18:00", "--within", "+14h", "--hours", "1", "--kw", "3")
     code, said, _ = halfhour(site, "--json", "submit", *daily, "--", "python", "t.py")
     made = json.loads(said)

@@ -46,9 +46,20 @@ def present(found: Routine) -> Json:
 
 
 @bp.post("/jobs/batch")
-@operation("Jobs", {201: JobBatchOut}, body=JobBatch, errors=(409,), needs=Permission.SUBMIT)
+@operation(
+    "Jobs",
+    {201: JobBatchOut},
+    body=JobBatch,
+    takes_table=True,
+    errors=(409,),
+    needs=Permission.SUBMIT,
+)
 def submit_jobs(body: JobBatch) -> Response:
-    """Accept several jobs, all or none; what is wrong is named with its place, as `jobs.3.latest_finish`."""
+    """Accept several jobs, all or none; what is wrong is named with its place, as `jobs.3.latest_finish`.
+
+    They may also come as CSV, one a line under a line of field names; then the place is the line in the file, as
+    `lines.5.latest_finish`. Lists have a bar between their parts, `workload` is JSON, `command` is a command line.
+    """
     drafts = body.to_drafts(request.headers.get(HEADER))
     accepted = services().submit_jobs(current_caller(), drafts)
     return reply({"items": [present_job(view) for view in accepted]}, 201)
