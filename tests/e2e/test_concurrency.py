@@ -36,8 +36,9 @@ SECONDS = float(os.environ.get("HALFHOUR_TEST_CROWD_SECONDS", "10"))
 """How long the clients go on. [s]"""
 
 LIMIT_KW = {"alder": 50.0, "birch": 35.0}
-MOST_JOBS = 260
-"""Clients stop submitting at so many jobs; the power for them runs out well before."""
+LIVE = (70, 140)
+"""Clients cancel only while more jobs than the first are open, and submit only while fewer than the second are; the power for
+them runs out well before."""
 
 
 @dataclass
@@ -57,9 +58,9 @@ class Seen:
             if status >= 500:
                 self.broken.append(f"{what}: {status} {text[:300]}")
 
-    def any_job(self, rng: random.Random) -> str | None:
+    def live(self) -> list[str]:
         with self.lock:
-            return rng.choice(sorted(self.accepted)) if self.accepted else None
+            return sorted(self.accepted - self.cancelled)
 
 
 def submit(app: RunningApp, seen: Seen, rng: random.Random, name: str) -> None:
@@ -84,22 +85,24 @@ def submit(app: RunningApp, seen: Seen, rng: random.Random, name: str) -> None:
 
 def act(app: RunningApp, seen: Seen, rng: random.Random) -> None:
     """Do one thing to a job that exists, or plan, or read."""
-    job_id = seen.any_job(rng)
-    if job_id is None:
+    live = seen.live()
+    if not live:
         return
+    job_id = rng.choice(live)
     roll = rng.random()
     if roll < 0.3:
         answer, what = app.post("/api/schedule-all"), "schedule-all"
     elif roll < 0.4:
         answer, what = app.post(f"/api/jobs/{job_id}/schedule"), "schedule"
-    elif roll < 0.6:
+    elif roll < 0.6 and len(live) > LIVE[0]:
         answer, what = app.send("DELETE", f"/api/jobs/{job_id}"), "cancel"
         if answer.status == 200:
             with seen.lock:
                 seen.cancelled.add(job_id)
     elif roll < 0.7:
         what = rng.choice(["run-now", "pin", "hold"])
-        answer = app.post(f"/api/jobs/{job_id}/{what}", None if what == "run-now" else {})
+        asked = {"pin": {}, "hold": {"held": rng.random() < 0.4}}.get(what)
+        answer = app.post(f"/api/jobs/{job_id}/{what}", asked)
     else:
         what = rng.choice(["/api/jobs", f"/api/jobs/{job_id}", "/api/statistics", "/", "/api/logs"])
         answer, what = app.get(what), "read"
@@ -113,7 +116,7 @@ def client(apps: list[RunningApp], seen: Seen, number: int, stop_at: float) -> N
             return
         app = rng.choice(apps)
         try:
-            if rng.random() < 0.45 and len(seen.accepted) < MOST_JOBS:
+            if rng.random() < 0.45 and len(seen.live()) < LIVE[1]:
                 submit(app, seen, rng, f"c{number:02d}-{turn:04d}")
             else:
                 act(app, seen, rng)
