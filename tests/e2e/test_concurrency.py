@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import StartApp
-from tests.support.app_process import RunningApp
+from tests.support.app_process import RunningApp, eventually
 from tests.support.databases import (
     database_url,
     template_postgres,
@@ -181,7 +181,12 @@ def test_two_programs_and_many_clients_never_double_book(
     assert seen.overbooked == []
     assert {status for _, status in seen.codes} <= {200, 201, 202, 409, 422}
     # Both programs tell the same story, and every accepted job is in it.
-    apps[1].planned()
+    eventually(
+        lambda: apps[1].post("/api/schedule-all").status,
+        lambda status: status == 200,
+        "the plans the crowd asked for are made, and one more",
+        seconds=240,
+    )
     told = [{job["job_id"]: job["status"] for job in app.every("/api/jobs")} for app in apps]
     assert told[0] == told[1]
     assert set(told[0]) == seen.accepted
@@ -199,5 +204,7 @@ def test_two_programs_and_many_clients_never_double_book(
     assert "Traceback" not in apps[0].said(), apps[0].said()[-3000:]
     assert seen.codes["submit", 201] > 20
     assert seen.cancelled
-    plans = {status: n for (what, status), n in seen.codes.items() if what == "schedule-all"}
-    assert plans[200] > 2
+    made = [one["status"] for one in apps[0].every("/api/negotiations")]
+    print(f"plans: {Counter(made)}")
+    assert made.count("committed") > 2
+    assert {"committed", "running"} >= set(made), "a plan failed"
