@@ -37,6 +37,9 @@ STATUS_WORDS = {
 }
 """How a negotiation stands, in words."""
 
+OVER = 1e-6
+"""Share of a budget that counts as rounding."""
+
 
 @dataclass(frozen=True, slots=True)
 class PlanJob:
@@ -55,6 +58,19 @@ class PlanJob:
 
 
 @dataclass(frozen=True, slots=True)
+class BudgetDay:
+    """The carbon budget of one London day."""
+
+    day: str
+    planned: str
+    budget: str
+    use: str
+    is_over: bool
+    price: str
+    """What the plan pays for carbon on that day on top of its value: the multiplier of the budget."""
+
+
+@dataclass(frozen=True, slots=True)
 class PlanView:
     """Everything the page places."""
 
@@ -68,6 +84,8 @@ class PlanView:
     error: str
     certificate: tuple[tuple[str, str], ...]
     proof: str
+    notes: tuple[str, ...]
+    budget: tuple[BudgetDay, ...]
     carbon_value: str
     jobs: tuple[PlanJob, ...]
     clusters: tuple[str, ...]
@@ -138,6 +156,24 @@ def _proof(certificate: Certificate) -> str:
     return "At least one job is unserved, so the gap counts its penalty and is not stated as a percentage."
 
 
+def budget_days(certificate: Certificate) -> tuple[BudgetDay, ...]:
+    """Return the days on which the plan emits anything or pays for its budget, with what they leave of it."""
+    planned = dict(certificate.carbon_kg_by_day)
+    price = dict(certificate.carbon_gbp_per_tonne_by_day)
+    return tuple(
+        BudgetDay(
+            day=f"{day:%a} {day.day} {day:%b}",
+            planned=kilograms(planned.get(day, 0.0)),
+            budget=kilograms(budget_kg),
+            use=percent(100.0 * planned.get(day, 0.0) / budget_kg) if budget_kg > 0.0 else "–",
+            is_over=planned.get(day, 0.0) > budget_kg * (1.0 + OVER),
+            price=carbon_value(price[day]) if price.get(day) else "nothing",
+        )
+        for day, budget_kg in certificate.carbon_budget_kg_by_day
+        if planned.get(day) or price.get(day)
+    )
+
+
 def plan_view(found: NegotiationView, now: datetime) -> PlanView:
     """Return a plan ready to place."""
     summary, snapshot = found.summary, found.snapshot
@@ -166,6 +202,10 @@ def plan_view(found: NegotiationView, now: datetime) -> PlanView:
         error=summary.error or "",
         certificate=certificate_rows(certificate) if certificate else (),
         proof=_proof(certificate) if certificate else "",
+        notes=tuple(note[0].upper() + note[1:] for note in certificate.notes)
+        if certificate
+        else (),
+        budget=budget_days(certificate) if certificate else (),
         carbon_value=carbon_value(float(kappa)) if kappa is not None else "",
         jobs=tuple(jobs),
         clusters=clusters,
