@@ -15,7 +15,8 @@ from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
 import config
-from config import GROUPS, PLAIN_NAMES, PREFIX, Settings
+from config import PLAIN_NAMES, PREFIX, Settings
+from config_groups import GROUPS
 from config_values import PROJECT_DIR
 from models.domain.time import format_utc
 

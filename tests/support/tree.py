@@ -31,6 +31,8 @@ SINGLES = (
     "cli",
     "cli_work",
     "config",
+    "config_checks",
+    "config_groups",
     "config_values",
     "gunicorn.conf",
     "log_lines",
