@@ -49,6 +49,7 @@ def create_app(settings: Settings | None = None) -> Flask:
 def _web_settings(settings: Settings) -> WebSettings:
     import wiring
     from web import WebSettings
+    from wiring_sources import VERSION
 
     return WebSettings(
         secret_key=wiring.secret_key(settings),
@@ -58,7 +59,7 @@ def _web_settings(settings: Settings) -> WebSettings:
         https=settings.https,
         trusted_proxies=settings.trusted_proxies,
         allowed_hosts=tuple(settings.allowed_hosts),
-        version=wiring.VERSION,
+        version=VERSION,
         logs_requests=settings.log_format == "json",
     )
 

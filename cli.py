@@ -359,10 +359,10 @@ def backtest(*, is_list: bool, **asked: Any) -> None:
         for line in backtest_command.listed(store):
             click.echo(line)
         return
-    import wiring
+    from wiring_sources import replay_source, simulated_source
 
     folder = asked.pop("replay") or _wired().settings.replay_dir
-    grid = wiring.replay_source(folder) if folder else wiring.simulated_source()
+    grid = replay_source(folder) if folder else simulated_source()
     wanted = backtest_command.Wanted(**asked)
     setup = backtest_command.setup(_services().context, wanted)
     length = backtest_command.steps(setup, wanted)

@@ -7,30 +7,20 @@ import hashlib
 import logging
 import os
 import secrets
-import shlex
 import socket
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
-from functools import cache
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 from uuid import uuid4
-from zoneinfo import ZoneInfo
 
 from agents.policy import Policy
 from models.domain.access import Role
 from models.domain.ports import (
-    CarbonSource,
-    Executor,
-    Notifier,
-    PriceSource,
-    SignalBatch,
     VerifyReport,
 )
-from models.domain.signature import SignedPoster
 from models.domain.time import Clock
 from services.access import secret_sha256
 from services.clock import ShiftedClock, SystemClock
@@ -38,9 +28,7 @@ from services.context import Context, ServiceSettings
 from services.facade import Services
 from services.loop import Loop
 from services.process_names import is_gone, process_name
-from services.protocol import Identity
 from services.signal_labels import AgeLimits
-from services.signal_refresh import GridSource
 from services.signals import SignalService, SignalSettings
 from storage.clock_store import SqlClockStore
 from storage.database import Database, open_database
@@ -48,23 +36,18 @@ from storage.leases import SqlLeaseStore
 from storage.migrate import is_current, upgrade
 from storage.signal_store import SqlSignalStore
 from storage.unit_of_work import SqlUnitOfWorkFactory
+from wiring_edges import executors, notifier, protocol
+from wiring_sources import sources
 
 if TYPE_CHECKING:
     from flask import Flask
-    from pydantic import SecretStr
 
     from api_clients.http import HttpClient
     from audit.export import ExportSummary
     from audit.writer import JsonlAuditLog
-    from beckn.registry import Registry
     from config import Settings
-    from services.protocol import MarketProtocol
 
 log = logging.getLogger(__name__)
-
-PRODUCT = "Halfhour"
-VERSION = "0.1.0"
-"""Name and version, as providers and `/health` see them."""
 
 SECRET_FILE = "secret-key"  # noqa: S105 - a file name
 """File in the data folder that holds the key of session cookies where none is set."""
@@ -153,7 +136,7 @@ def wire(settings: Settings) -> Wired:
     http: list[HttpClient] = []
     signals = SignalService(
         _signal_settings(settings),
-        _sources(settings, clock, http),
+        sources(settings, clock, http),
         SqlSignalStore(database),
         uow,
         clock,
@@ -171,11 +154,10 @@ def wire(settings: Settings) -> Wired:
         new_id=uuid4,
         draft_anchor=signer.draft_anchor,
         is_storage_current=lambda: is_current(database),
-        executors=_executors(settings),
-        notifier=_notifier(settings),
+        executors=executors(settings),
+        notifier=notifier(settings),
     )
-    protocol = _protocol(context, settings)
-    return Wired(Services(context, protocol), settings, database, audit, http)
+    return Wired(Services(context, protocol(context, settings)), settings, database, audit, http)
 
 
 # --- parts ------------------------------------------------------------------------------------
@@ -185,209 +167,6 @@ def _clock(settings: Settings, database: Database) -> Clock:
     if settings.clock is None:
         return SystemClock()
     return ShiftedClock(SqlClockStore(database), settings.clock, settings.clock_rate)
-
-
-def _sources(settings: Settings, clock: Clock, http: list[HttpClient]) -> dict[str, GridSource]:
-    """Build the sources of the modes that may be used; HTTP clients are noted for closing."""
-    mode = settings.grid_source
-    sources: dict[str, GridSource] = {}
-    if mode == "replay":
-        assert settings.replay_dir is not None, "config checks this"
-        sources["replay"] = replay_source(settings.replay_dir)
-    if mode in {"live", "auto"}:
-        sources["live"] = _live(settings, clock, http)
-    if mode in {"simulated", "auto"}:
-        sources["simulated"] = simulated_source()
-    return sources
-
-
-def replay_source(folder: Path) -> GridSource:
-    """Return the recorded grid of a folder with signals.parquet or signals.csv."""
-    from api_clients.replay import ReplayGrid
-
-    replay = ReplayGrid(folder)
-    return GridSource(replay, replay)
-
-
-def simulated_source() -> GridSource:
-    """Return the synthetic grid."""
-    from api_clients.simulated import SimulatedGrid
-
-    simulated = SimulatedGrid()
-    return GridSource(simulated, simulated)
-
-
-def _live(settings: Settings, clock: Clock, http: list[HttpClient]) -> GridSource:
-    """Return live sources that build their clients at the first question: their libraries are slow to import."""
-    lock = threading.Lock()
-
-    def client() -> HttpClient:
-        with lock:
-            if not http:
-                http.append(_http_client(settings, clock))
-            return http[0]
-
-    def carbon() -> CarbonSource:
-        from api_clients.carbon_intensity import CarbonIntensityClient
-
-        ttl_seconds = settings.cache_ttl_seconds
-        return CarbonIntensityClient(
-            client(), settings.carbon_intensity_url, cache_ttl_seconds=ttl_seconds
-        )
-
-    def price() -> PriceSource:
-        from api_clients.octopus import OctopusAgileClient
-
-        return OctopusAgileClient(client(), settings.octopus_url, settings.octopus_product)
-
-    return GridSource(
-        LateCarbon("NESO Carbon Intensity API", carbon), LatePrices("Octopus Agile", price)
-    )
-
-
-def _executors(settings: Settings) -> dict[str, Executor]:
-    """Build the executors that are switched on; their libraries are imported only then."""
-    run_dir = settings.executor_run_dir or settings.data_dir / "runs"
-    folders = settings.executor_working_dirs
-    made: dict[str, Executor] = {}
-
-    def secret(owner: str, name: str) -> str | None:
-        from config import passed_secret
-
-        return passed_secret(settings.executor_secrets, owner, name)
-
-    if "dry_run" in settings.executors:
-        from executors.dry_run import DryRunExecutor
-
-        made["dry_run"] = DryRunExecutor()
-    if "slurm" in settings.executors:
-        made["slurm"] = _slurm(settings, run_dir.absolute(), secret)
-    if "local" in settings.executors:
-        from config import command_env
-        from executors.local import LocalExecutor, LocalSettings
-
-        local = LocalSettings(
-            run_dir.absolute(),
-            settings.local_programs,
-            folders,
-            settings.local_variables,
-            settings.local_memory_mb,
-            command_env(),
-        )
-        made["local"] = LocalExecutor(local, secret)
-    if "webhook" in settings.executors:
-        from executors.webhook import NAME, WebhookExecutor
-
-        post = _signed_post(settings, NAME, settings.webhook_url, settings.webhook_secret)
-        made["webhook"] = WebhookExecutor(post)
-    return made
-
-
-def _signed_post(
-    settings: Settings, name: str, url: str | None, secret: SecretStr | None
-) -> SignedPoster:
-    import requests
-
-    from api_clients.signed_post import SignedPost
-
-    assert url is not None, "config checks this"
-    assert secret is not None, "config checks this"
-    times = (settings.http_connect_timeout_seconds, settings.http_read_timeout_seconds)
-    return SignedPost(name, url, secret.get_secret_value(), requests.Session(), times)
-
-
-def _notifier(settings: Settings) -> Notifier | None:
-    if settings.notify_url is None:
-        return None
-    from api_clients.notify import SOURCE, WebhookNotifier
-
-    return WebhookNotifier(
-        _signed_post(settings, SOURCE, settings.notify_url, settings.notify_secret)
-    )
-
-
-def _slurm(settings: Settings, run_dir: Path, secret: Callable[[str, str], str | None]) -> Executor:
-    from config import command_env
-    from executors.commands import CommandRunner
-    from executors.slurm import SlurmExecutor, SlurmSettings
-
-    env = {**command_env(), "TZ": settings.slurm_time_zone}
-    if settings.slurm_conf is not None:
-        env["SLURM_CONF"] = str(settings.slurm_conf)
-    timeout = settings.slurm_timeout_seconds
-    cluster = SlurmSettings(
-        run_dir=run_dir,
-        zone=ZoneInfo(settings.slurm_time_zone),
-        timeout_seconds=timeout,
-        accounting=settings.slurm_accounting,
-        pause_by=settings.slurm_pause,
-        working_dirs=settings.executor_working_dirs,
-    )
-    return SlurmExecutor(
-        cluster, CommandRunner(shlex.split(settings.slurm_prefix), env, timeout), secret
-    )
-
-
-def _http_client(settings: Settings, clock: Clock) -> HttpClient:
-    from api_clients.http import DEFAULT_RATE, KNOWN_RATES, HttpClient, Limits
-    from api_clients.limits import Rate
-
-    most_per_second = settings.http_requests_per_minute / 60
-    rates = {}
-    for address in (settings.carbon_intensity_url, settings.octopus_url):
-        host = urlsplit(address).hostname or ""
-        courteous = KNOWN_RATES.get(host, DEFAULT_RATE)
-        rates[host] = Rate(min(courteous.per_second, most_per_second), courteous.burst)
-    contact = f" ({settings.contact})" if settings.contact else ""
-    return HttpClient(
-        settings.data_dir,
-        clock,
-        f"{PRODUCT}/{VERSION}{contact}",
-        settings.http_connect_timeout_seconds,
-        settings.http_read_timeout_seconds,
-        limits=Limits(
-            max_retries=settings.http_retries,
-            failures_to_open=settings.breaker_failures,
-            cool_down_seconds=settings.breaker_open_seconds,
-        ),
-        rates=rates,
-    )
-
-
-class LateCarbon:
-    """A `CarbonSource` whose client is built at the first question."""
-
-    mode = "live"
-
-    def __init__(self, name: str, make: Callable[[], CarbonSource]) -> None:
-        """Keep how to build it."""
-        self.name = name
-        self._client = cache(make)
-
-    def forecast(self, now: datetime) -> SignalBatch:
-        """Ask the client."""
-        return self._client().forecast(now)
-
-    def history(self, start: datetime, end: datetime, now: datetime) -> SignalBatch:
-        """Ask the client."""
-        return self._client().history(start, end, now)
-
-
-class LatePrices:
-    """A `PriceSource` whose client is built at the first question."""
-
-    mode = "live"
-
-    def __init__(self, name: str, make: Callable[[], PriceSource]) -> None:
-        """Keep how to build it."""
-        self.name = name
-        self._client = cache(make)
-
-    def prices(
-        self, letters: Collection[str], start: datetime, end: datetime, now: datetime
-    ) -> SignalBatch:
-        """Ask the client."""
-        return self._client().prices(letters, start, end, now)
 
 
 def _signal_settings(settings: Settings) -> SignalSettings:
@@ -435,47 +214,6 @@ def _service_settings(settings: Settings, holder: str) -> ServiceSettings:
         # Requests that wait must leave threads for those that do not.
         plan_waiters=max(1, settings.web_threads // 2),
         holder=holder,
-    )
-
-
-def _protocol(context: Context, settings: Settings) -> MarketProtocol:
-    """Return what speaks for us on the market; without an identity it sends and receives nothing."""
-    from beckn import keys
-    from beckn.node import Node, Unconnected
-
-    if not settings.beckn_subscriber_id:
-        return Unconnected()
-    from api_clients.peer_http import PeerHttp
-    from beckn.registry import CachedRegistry, DediRegistry, FileRegistry, LookupRegistry
-    from beckn.signing import Signer
-
-    assert settings.beckn_private_key is not None, "config checks this"
-    assert settings.beckn_subscriber_url is not None, "config checks this"
-    key = keys.private_key(settings.beckn_private_key.get_secret_value())
-    transport = PeerHttp(
-        allow_loopback=settings.beckn_allow_loopback, user_agent=f"{PRODUCT}/{VERSION}"
-    )
-    registry: Registry
-    if settings.beckn_registry_file is not None:
-        registry = FileRegistry(settings.beckn_registry_file)
-    elif settings.beckn_registry_kind == "dedi":
-        registry = DediRegistry(
-            settings.beckn_registry_url or "", settings.beckn_registry_scope, transport
-        )
-    else:
-        registry = LookupRegistry(settings.beckn_registry_url or "", transport)
-    identity = Identity(
-        settings.beckn_subscriber_id, settings.beckn_subscriber_url, settings.beckn_key_id,
-        keys.public_text(key), settings.beckn_network_id,
-    )  # fmt: skip
-    return Node(
-        context,
-        Signer(settings.beckn_subscriber_id, settings.beckn_key_id, key),
-        identity,
-        CachedRegistry(registry),
-        transport,
-        messages_per_minute=settings.beckn_messages_per_minute,
-        skew_seconds=settings.beckn_clock_skew_seconds,
     )
 
 

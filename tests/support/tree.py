@@ -37,6 +37,8 @@ SINGLES = (
     "gunicorn.conf",
     "log_lines",
     "wiring",
+    "wiring_edges",
+    "wiring_sources",
 )
 """Modules of the product that stand alone at the top."""
 
