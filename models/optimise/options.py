@@ -370,20 +370,22 @@ def build_options(
     return JobOptions(
         job=job,
         power_kw=np.asarray(job.slot_power_kw(), dtype=np.float64),
-        asset_row=found.row,
-        start=found.start,
-        energy_kwh=found.energy,
-        transfer_kwh=found.transfer,
+        asset_row=found.row.astype(np.int32),
+        start=found.start.astype(np.int32),
+        energy_kwh=_lean(found.energy),
+        transfer_kwh=_lean(found.transfer),
         cost_gbp=found.cost,
         carbon_kg=found.carbon,
-        delay_gbp=found.delay,
-        churn_gbp=found.churn,
-        charge_gbp=found.charge,
+        delay_gbp=_lean(found.delay),
+        churn_gbp=_lean(found.churn),
+        charge_gbp=_lean(found.charge),
         objective_gbp=ranked.objective,
-        rank_gbp=ranked.rank,
-        tier=ranked.tier,
-        closed=found.closed,
-        ranking=ranked.order,
+        rank_gbp=ranked.objective
+        if np.array_equal(ranked.rank, ranked.objective)
+        else ranked.rank,
+        tier=ranked.tier.astype(np.int8),
+        closed=found.closed.astype(np.int8),
+        ranking=ranked.order.astype(np.int32),
         runs_on_arrival=arrival_only or ranked.runs_at_once,
         waits_only_if_pays=ranked.runs_at_once,
         unserved_gbp=unserved,
@@ -392,6 +394,13 @@ def build_options(
         last_start=last,
         preferred_last_start=preferred,
     )
+
+
+def _lean(values: FloatArray) -> FloatArray:
+    """Return values, as one number without copies where all are the same; a fleet of jobs has millions of them."""
+    if values.size < 2 or (values != values[0]).any():
+        return values
+    return np.broadcast_to(values[0].copy(), values.shape)
 
 
 @dataclass(frozen=True)
