@@ -55,7 +55,7 @@ def tightened_windows(
 
     A predecessor's run ends at the earliest on the half-hour after its duration; a successor starts on a
     half-hour, so deadlines are rounded down and releases up to half-hours where neighbours are involved. A
-    successor that cannot meet its own deadline any more moves nobody's.
+    successor that cannot meet its own deadline any more moves nobody's. A pinned job has its pinned run only.
 
     Args:
         jobs: The jobs of one negotiation.
@@ -66,13 +66,14 @@ def tightened_windows(
     place = {job.job_id: k for k, job in enumerate(jobs)}
     release = {
         job.job_id: max(
+            job.pinned_start or job.release,
             job.release,
             predecessor_ends.get(job.job_id, job.release),
             not_before or job.release,
         )
         for job in jobs
     }
-    deadline = {job.job_id: job.latest_finish for job in jobs}
+    deadline = {job.job_id: _last_finish(job) for job in jobs}
     for k in order:
         job = jobs[k]
         for p in job.depends_on:
@@ -88,3 +89,10 @@ def tightened_windows(
                 start = floor_slot(deadline[job.job_id] - job.duration)
                 deadline[p] = min(deadline[p], start)
     return release, deadline
+
+
+def _last_finish(job: Job) -> datetime:
+    """Return when a job must have ended: its deadline, or the end of the run that somebody pinned."""
+    if job.pinned_start is None:
+        return job.latest_finish
+    return min(job.latest_finish, job.pinned_start + job.duration)

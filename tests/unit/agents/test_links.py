@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -70,3 +71,14 @@ def test_a_successor_that_cannot_be_in_time_moves_nobodys_deadline() -> None:
         [jobs[0], a_job("b", 60, depends_on=("a",), latest_finish=at_slot(4))], {}
     )
     assert in_time["a"] == at_slot(2)
+
+
+def test_a_pinned_job_leaves_its_neighbours_what_its_run_leaves_them() -> None:
+    # b is pinned to 14:00 (slot 4): a ends by then, and c starts no earlier than 15:00.
+    jobs = chain("a", "b", "c", minutes=60.0, latest_finish=at_slot(12))
+    pinned = [jobs[0], replace(jobs[1], pinned_start=at_slot(4)), jobs[2]]
+    releases, deadlines = tightened_windows(pinned, {})
+    assert (deadlines["a"], releases["c"]) == (at_slot(4), at_slot(6))
+    # A pin that has passed is no run at all, so it moves nobody's deadline.
+    past = [jobs[0], replace(jobs[1], pinned_start=at_slot(-4)), jobs[2]]
+    assert tightened_windows(past, {})[1]["a"] == at_slot(12)
