@@ -8,22 +8,18 @@ plan beside it is valued on the same signals, so that differences come from the 
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from agents.view import Outcome, Situation
 from models.domain.access import Caller
-from models.domain.asset import Asset
 from models.domain.carbon_value import HIGHEST_KAPPA_GBP_PER_KG, kappa_of_weights
 from models.domain.errors import Conflict, FieldError, InvalidRequest
 from models.domain.plan import Certificate, Deferral, Placement, Refusal
-from models.domain.ports import JobPlan
-from models.domain.signal import FloatArray, RegionSignals
-from services import valuation
 from services.context import Context
 from services.memo import Memo, state_of
 from services.negotiating import known_faults, negotiated
+from services.present import revalued, with_vat
 from services.situation import Facts, load
 from services.trade_off import (
     COST_ONLY_GBP_PER_TONNE,
@@ -60,7 +56,7 @@ class JobDifference:
     job_id: str
     job_name: str
     current: Placement | None
-    """Its present award, valued on today's signals; None where it has none."""
+    """Its present award, valued on today's signals (unknown where its region has none); None where it has none."""
     planned: Placement | None
     """What it would get; None where it would be refused or left out for now."""
     refusal: Refusal | None = None
@@ -290,7 +286,16 @@ def _rows(
     refusals = {refusal.job_id: refusal for refusal in outcome.refusals}
     deferrals = {deferral.job_id: deferral for deferral in outcome.deferrals}
     assets = {asset.asset_id: asset for asset in facing.assets}
-    signals = {slug: _with_vat(known, facing.vat_factor) for slug, known in facing.signals.items()}
+    signals = {slug: with_vat(known, facing.vat_factor) for slug, known in facing.signals.items()}
+    kappa = facing.policy.kappa_gbp_per_kg
+
+    def present(job_id: str) -> Placement | None:
+        plan = facts.plans.get(job_id)
+        if plan is None or plan.award is None:
+            return None
+        held = plan.award.placement
+        return revalued(held, assets.get(held.asset_id), signals.get(held.region), kappa)
+
     answered = {*awards, *refusals, *deferrals}
     return tuple(
         (
@@ -298,7 +303,7 @@ def _rows(
             JobDifference(
                 job_id=job.job_id,
                 job_name=job.job_name,
-                current=_present(facts.plans.get(job.job_id), assets, signals),
+                current=present(job.job_id),
                 planned=awards.get(job.job_id),
                 refusal=refusals.get(job.job_id),
                 deferral=deferrals.get(job.job_id),
@@ -322,27 +327,6 @@ def _answer(context: Context, caller: Caller, trial: _Trial) -> WhatIf:
         frozen=sum(mine in {None, owner} for owner in trial.frozen_owners),
         certificate=trial.certificate,
     )
-
-
-def _present(
-    plan: JobPlan | None, assets: Mapping[str, Asset], signals: Mapping[str, RegionSignals]
-) -> Placement | None:
-    """Return the award a job holds now, valued on the signals of the what-if."""
-    if plan is None or plan.award is None:
-        return None
-    placed = plan.award.placement
-    asset = assets.get(placed.asset_id)
-    if asset is None:
-        return placed
-    valued = valuation.placement(asset, placed.segments, signals[asset.region])
-    return replace(valued, delay_gbp=placed.delay_gbp)
-
-
-def _with_vat(known: RegionSignals, factor: FloatArray | None) -> RegionSignals:
-    if factor is None:
-        return known
-    price = known.price.over(known.horizon)
-    return replace(known, price=replace(price, values=price.values * factor))
 
 
 def _minus(after: float | None, before: float | None) -> float | None:
