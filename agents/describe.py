@@ -208,11 +208,13 @@ class Describer:
         if not better.any():
             return ()
         is_open = mine.closed == Closed.OPEN
-        early = _out_of_order(plan, k)
+        early, late = _out_of_order(plan, k)
+        ordered = ~(early | late)
         groups = {
             CARBON_BUDGET: kept_off,
-            "power": (is_open & ~early & ~free) | (mine.closed == Closed.POWER),
+            "power": (is_open & ordered & ~free) | (mine.closed == Closed.POWER),
             "predecessor": is_open & early & ~free,
+            "successor": is_open & late & ~early & ~free,
             Closed.CARBON_CAP.rule: mine.closed == Closed.CARBON_CAP,
             Closed.MAX_PRICE.rule: mine.closed == Closed.MAX_PRICE,
             Closed.TRANSFER.rule: mine.closed == Closed.TRANSFER,
@@ -289,15 +291,15 @@ def _known(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
 
 
-def _out_of_order(plan: Assignment, k: int) -> BoolArray:
-    """Return which options of job k overlap a job it waits for, or one that waits for it."""
+def _out_of_order(plan: Assignment, k: int) -> tuple[BoolArray, BoolArray]:
+    """Return which options of job k start before a job it waits for has ended, and which end after one that waits starts."""
     mine = plan.options[k]
     earliest, latest_end = plan.neighbours(k)
-    answer: BoolArray = mine.start < (earliest or 0)
-    if latest_end is not None:
-        stops = np.array([mine.hold(n).stop for n in range(mine.count)], dtype=np.int64)
-        answer = answer | (stops > latest_end)
-    return answer
+    early: BoolArray = mine.start < (earliest or 0)
+    if latest_end is None:
+        return early, np.zeros_like(early)
+    stops = np.array([mine.hold(n).stop for n in range(mine.count)], dtype=np.int64)
+    return early, stops > latest_end
 
 
 def _gave_up_waiting(mine: Options, pick: int) -> bool:

@@ -100,7 +100,7 @@ class Blocked:
     """Better windows that were not available, grouped by the rule that closed them."""
 
     rule: str
-    """`power | carbon_cap | max_price | transfer | predecessor | carbon_budget`."""
+    """`power | carbon_cap | max_price | transfer | predecessor | successor | carbon_budget`."""
     count: int
     best_start: datetime
     best_asset_id: str

@@ -42,6 +42,7 @@ BLOCKED_WORDS: Mapping[str, str] = {
     "region": "their region is not allowed",
     "release": "they begin before the job may start",
     "predecessor": "the job it waits for is not finished then",
+    "successor": "a job that waits for it starts before they end",
     "transfer": "its data cannot be there yet",
     "carbon_budget": "the carbon budget of their day is short",
 }

@@ -215,6 +215,21 @@ def test_a_window_closed_by_the_order_of_jobs_is_called_predecessor() -> None:
     assert blocked(found["second"]) == {"predecessor": (2, 1.0)}
 
 
+def test_a_window_that_a_successor_closes_is_not_put_down_to_a_predecessor() -> None:
+    # `second` is pinned to 13:30, so `first` ends by then, although an hour from 13:30 or 14:00 costs £1.
+    jobs = [
+        a_job("first", 60, latest_finish=at_slot(6)),
+        a_job(
+            "second", 30, depends_on=("first",), pinned_start=at_slot(3), latest_finish=at_slot(6)
+        ),
+    ]
+    found = awards(jobs, [0.3, 0.2, 0.3, 0.1, 0.1, 0.1], [0.0] * 6)
+    # From 12:00 and from 12:30 it costs £2.50, from 13:00 £2: three windows are better.
+    assert found["first"].placement.start == at_slot(0)
+    assert found["second"].placement.start == at_slot(3)
+    assert blocked(found["first"]) == {"successor": (3, 3.0)}
+
+
 def test_a_free_window_that_a_short_carbon_budget_keeps_off_is_named_without_the_charge() -> None:
     # 5 kWh each at £1/kg. Slot 0: £1.00 and 0.5 kg, £1.50; slot 1: £0.25 and 1.0 kg, £1.25, better by £0.25.
     # A charge of £1/kg makes them £2.00 and £2.25.
