@@ -49,11 +49,16 @@ def agent_of(owner: str, view: JobAgentView, is_large: bool = False) -> JobAgent
         view: What it may see.
         is_large: See `Quoting`; the same for all agents of a negotiation.
     """
-    options = tuple(_priced(job, view) for job in view.jobs)
+    options = tuple(options_for(job, view) for job in view.jobs)
     return JobAgent(owner, options, Quoting(options, view.table, is_large))
 
 
-def _priced(job: Job, view: JobAgentView) -> Options:
+def options_for(job: Job, view: JobAgentView) -> Options:
+    """Return the priced options of one job, as the agent sees it among the others.
+
+    Raises:
+        JobFault: If our own code fails on it.
+    """
     with handling(job.job_id, "pricing"):
         return priced(
             job,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from math import floor, log10
 
 from models.domain.plan import Baseline, Explanation, Placement, Savings
@@ -41,6 +41,14 @@ def money_text(gbp: float) -> str:
     amount = f"{abs(gbp):,.2f}"
     sign = "−" if gbp < 0 and amount != "0.00" else ""
     return f"{sign}£{amount}"
+
+
+def budget_text(day: date, kg: float, limit_kg: float) -> str:
+    """Return that a fleet with one run more would break the carbon budget of a day."""
+    return (
+        f"with it the fleet would emit {significant(kg)} kg on {day:%-d %B}, "
+        f"above the carbon budget of {limit_kg:g} kg"
+    )
 
 
 def _difference(savings: Savings) -> str:

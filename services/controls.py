@@ -105,7 +105,7 @@ def run_now(context: Context, caller: Caller, job_id: str) -> JobView:
 
 def _first_room(context: Context, uow: UnitOfWork, job: Job, now: datetime) -> tuple[datetime, str]:
     assets = uow.assets.all_live(job.owner)
-    facing = single.alone(context, single.unpinned(job), assets, now)
+    facing = single.alone(context, single.unpinned(job), assets, now, before_successors=False)
     facing.plan.lift(0)
     mine, free = facing.options, facing.plan.available(0)
     usable = [k for k in range(mine.count) if free[k]]
@@ -170,7 +170,7 @@ def _check_pin(
 ) -> None:
     """Refuse a start that is off the half-hour, outside the window, closed by a cap or full."""
     assets = uow.assets.all_live(job.owner)
-    facing = single.alone(context, single.unpinned(job), assets, now)
+    facing = single.alone(context, single.unpinned(job), assets, now, before_successors=False)
     facing.plan.lift(0)
     mine, free = facing.options, facing.plan.available(0)
     slot = facing.table.horizon.index_of(start)

@@ -30,9 +30,9 @@ class Candidate:
     placement: Placement
     feasible: bool
     rule: str | None
-    """Why not, where not feasible: `power | carbon_cap | max_price | …`."""
+    """Why not, where not feasible: `power | carbon_cap | max_price | transfer | predecessor | successor`."""
     extra_gbp: float | None
-    """Objective above the present award's (negative: better). [GBP]"""
+    """Objective above the present award's, moving there included (negative: better). [GBP]"""
     held_by: tuple[str, ...] = ()
     """Own jobs that hold power in its full half-hours, most power first; at most `HOLDERS_NAMED`."""
     held_by_own_jobs: int = 0
@@ -105,6 +105,8 @@ class Difference:
     carbon_gbp: float | None
     """The carbon at the policy's value. [GBP]"""
     delay_gbp: float | None
+    moving_gbp: float = 0.0
+    """What leaving the present award counts; part of the objective. [GBP]"""
 
 
 @dataclass(frozen=True)
@@ -116,8 +118,8 @@ class WhyNot:
     """The half-hour that was looked at: `asked_start`, or the next one where runs can start."""
     asset_id: str
     verdict: str
-    """`chosen | dearer | same | better | free | power | carbon_cap | max_price | late | early | past | predecessor |
-    fixed | region | asset_type | asset | no_run | status | unknown`."""
+    """`chosen | dearer | moving | same | better | free | carbon_budget | power | carbon_cap | max_price | transfer | late |
+    early | past | predecessor | successor | held | fixed | region | asset_type | asset | no_run | status | unknown`."""
     sentence: str
     candidate: Candidate | None = None
     """The window with its costs; None where there is none."""

@@ -54,7 +54,9 @@ def fit(
             DealRule.JOB,
             f"job {job_id} runs {hours:g} h and the window lasts {most:g} h; choose a longer one",
         )
-    facing = single.alone(context, single.unpinned(replace(job, is_held=False)), assets, now)
+    facing = single.alone(
+        context, single.unpinned(replace(job, is_held=False)), assets, now, before_successors=False
+    )
     facing.plan.lift(0)
     mine, table = facing.options, facing.table
     if not isinstance(mine, JobOptions):

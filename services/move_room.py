@@ -8,13 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime
 
-from agents.wording import money_text, significant, when
+from agents.carbon_budget import TOLERANCE as BUDGET_SLACK
+from agents.wording import budget_text, money_text, when
 from models.optimise.limits import TOLERANCE_KW
 from services.asset_room import NO_REASON, kept_text, limit_text
 from services.move_types import Cause, Move
-
-BUDGET_SLACK = 1e-6
-"""Relative slack of a carbon budget, for rounding."""
 
 
 def limited(move: Move) -> Cause | None:
@@ -104,7 +102,7 @@ def kept_off(move: Move) -> Cause | None:
     over = _over_budget(move)
     if over is not None:
         day, back_kg, limit_kg = over
-        text = f"with it in its old window the fleet would emit {significant(back_kg)} kg on {day:%-d %B}, above the carbon budget of {limit_kg:g} kg"
+        text = f"with it in its old window {budget_text(day, back_kg, limit_kg).removeprefix('with it ')}"
         return Cause("budget", text + _worse(move))
     for name in move.successors:
         entry = move.after.entries.get(name)

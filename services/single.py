@@ -4,27 +4,46 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from uuid import UUID
 
 from agents import policy_agent
 from agents.describe import Describer, savings_between
+from agents.faults import JobFault
+from agents.job_agent import options_for
 from agents.refusals import refuse
 from agents.wording import award_sentence
 from models.domain.asset import Asset
-from models.domain.job import Job, JobStatus
-from models.domain.plan import Baseline, Explanation, Placement, Refusal, Savings
-from models.domain.ports import UnitOfWork
-from models.domain.time import Horizon, ceil_slot, floor_slot
+from models.domain.errors import PlanningFailed
+from models.domain.job import Job
+from models.domain.plan import (
+    Baseline,
+    Certificate,
+    Deferral,
+    Explanation,
+    Placement,
+    Refusal,
+    Savings,
+)
+from models.domain.time import floor_slot
 from models.optimise.assignment import UNSERVED, Assignment, Links, Options
-from models.optimise.choices import options_of
-from models.optimise.options import Incumbent, must_run_on_arrival
+from models.optimise.options import must_run_on_arrival
 from models.optimise.table import PricedTable
 from services import market_claims, room
+from services.around import Around, around, charged, proof_in_force
 from services.context import Context
-from services.situation import horizon_for
+from services.situation import FAULT, horizon_for
 
-NOBODY = UUID(int=0)
-"""Negotiation id of a question that is not a negotiation."""
+
+@dataclass
+class Lone(Assignment):
+    """A plan of one job, between its neighbours of the plan in force."""
+
+    latest_end: int | None = None
+    """Slot in which the first job that waits for it starts; None: none is planned."""
+
+    def neighbours(self, k: int) -> tuple[int | None, int | None]:
+        """Return (earliest start, latest end) in slots; jobs it waits for are in its options already."""
+        del k
+        return 0, self.latest_end
 
 
 @dataclass(frozen=True)
@@ -34,8 +53,11 @@ class Alone:
     job: Job
     table: PricedTable
     options: Options
-    plan: Assignment
+    plan: Lone
     describer: Describer
+    around: Around
+    proof: Certificate | None
+    """Certificate of the plan in force, where there is a carbon budget."""
 
     @property
     def pick(self) -> int:
@@ -53,29 +75,61 @@ class Answer:
     explanation: Explanation | None
     refusal: Refusal | None
     why: str
+    deferral: Deferral | None = None
+    """Left out for now, for a job it waits for."""
 
 
-def alone(context: Context, job: Job, assets: tuple[Asset, ...], now: datetime) -> Alone:
-    """Price a job's options in the room left by every award but its own, and let it choose."""
+def alone(
+    context: Context,
+    job: Job,
+    assets: tuple[Asset, ...],
+    now: datetime,
+    *,
+    before_successors: bool = True,
+) -> Alone:
+    """Price a job's options as the planner does, in the room left by every award but its own, and let it choose.
+
+    Args:
+        context: Ports.
+        job: Any job, stored or not.
+        assets: Clusters of its owner.
+        now: Planning clock.
+        before_successors: It must end before planned jobs that wait for it start; False: those would move with it.
+
+    Raises:
+        PlanningFailed: If our own code fails on the job.
+    """
     horizon = horizon_for(now, [job])
     with context.uow() as uow:
         held = room.held_kw(context, uow, horizon, now, without_job=job.job_id)
-        release = _after_predecessors(uow, job, now)
-        sent_to = _sent_to(uow, job, horizon, now)
+        near = around(context, uow, job, assets, now)
+        proof = proof_in_force(context, uow)
         assets = market_claims.limited(assets, uow.market.claims(floor_slot(now)))
     table, describer = room.priced(context, assets, horizon, now, held)
-    weights = policy_agent.weights_of(context.policy)
-    options = options_of(job, table, weights, release=release, sent_to=sent_to)
-    plan = Assignment([options], Links.none(1), table.room_kw)
-    pick = plan.best(0)
+    table = charged(table, proof)
+    describer = replace(describer, table=table)
+    try:
+        options = options_for(job, near.view(context, table))
+    except JobFault as error:
+        raise PlanningFailed(f"job {job.job_id}: {FAULT}") from error
+    first = near.first_successor if before_successors else None
+    latest_end = None if first is None else horizon.index_of(first[1])
+    plan = Lone([options], Links.none(1), table.room_kw, latest_end=latest_end)
+    pick = UNSERVED if near.is_shut else plan.best(0)
     if pick != UNSERVED:
         plan.place(0, pick)
-    return Alone(job, table, options, plan, describer)
+    return Alone(job, table, options, plan, describer, near, proof)
 
 
 def answer(context: Context, facing: Alone) -> Answer:
     """Describe what the job would get: its placement, or its refusal with checked relaxations."""
     baseline = facing.describer.baseline(facing.job)
+    near = facing.around
+    if near.stands.refusal is not None:
+        return Answer(None, baseline, None, None, near.stands.refusal, near.why_shut)
+    if near.stands.deferral is not None:
+        shut = f"Left out for now: {near.why_shut}."
+        return Answer(None, baseline, None, None, None, shut, near.stands.deferral)
     if facing.pick == UNSERVED:
         weights = policy_agent.weights_of(context.policy)
         refusal = refuse(facing.plan, 0, facing.table, weights)
@@ -92,33 +146,12 @@ def answer(context: Context, facing: Alone) -> Answer:
         is_pinned=facing.job.pinned_start is not None,
         must_run=must_run_on_arrival(facing.job, own),
     )
+    if near.unplanned:
+        names = ", ".join(near.unplanned)
+        why += f" It waits for {names}, without a window yet, taken to run as early as it may."
     return Answer(placed, baseline, savings, explanation, None, why)
 
 
 def unpinned(job: Job) -> Job:
     """Return the job as if nobody had pinned it."""
     return replace(job, pinned_start=None, pinned_asset_id=None)
-
-
-def _after_predecessors(uow: UnitOfWork, job: Job, now: datetime) -> datetime:
-    """Return when the jobs it waits for have ended by the present plan, at least its own release."""
-    release = job.release
-    for name in uow.jobs.many(job.depends_on):
-        view = uow.jobs.view(name, now)
-        award = view.plan.award if view.plan else None
-        if view.job.status is JobStatus.COMPLETED and view.job.ended_at is not None:
-            release = max(release, view.job.ended_at)
-        elif award is not None and view.job.status in {JobStatus.SCHEDULED, JobStatus.RUNNING}:
-            release = max(release, ceil_slot(award.placement.end))
-    return release
-
-
-def _sent_to(uow: UnitOfWork, job: Job, horizon: Horizon, now: datetime) -> Incumbent | None:
-    """Return the award a job's data are on their way to; None where it has none or no data."""
-    if job.data_gb <= 0.0 or not uow.jobs.many([job.job_id]):
-        return None
-    plan = uow.jobs.view(job.job_id, now).plan
-    if plan is None or plan.award is None:
-        return None
-    placed = plan.award.placement
-    return Incumbent(placed.asset_id, horizon.index_of(placed.start))

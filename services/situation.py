@@ -307,33 +307,64 @@ def _consider(
     leads: Mapping[str, timedelta],
 ) -> None:
     """Place a job among those to plan unless a predecessor outside this plan decides for it."""
+    stands = standing(job, known, plans, now, leads)
+    if stands.refusal is not None:
+        answer.refused.append(stands.refusal)
+    elif stands.deferral is not None:
+        answer.deferred.append(stands.deferral)
+    else:
+        answer.jobs.append(job)
+        if stands.ends is not None:
+            answer.ends[job.job_id] = stands.ends
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the jobs outside a plan that a job waits for say of it: refused, left out for now, or free from an instant."""
+
+    refusal: Refusal | None = None
+    deferral: Deferral | None = None
+    ends: datetime | None = None
+    """When the last of them has ended; None: it waits for none of them."""
+
+
+def standing(
+    job: Job,
+    known: Mapping[str, Job],
+    plans: Mapping[str, JobPlan],
+    now: datetime,
+    leads: Mapping[str, timedelta],
+) -> Standing:
+    """Return how a job stands by the jobs it waits for that are not up for planning themselves.
+
+    Args:
+        job: The job.
+        known: Jobs it waits for, by id; a missing one does not exist.
+        plans: Their present plans, by id.
+        now: Planning clock.
+        leads: See `freeze_leads`.
+    """
+    last: datetime | None = None
     for name in job.depends_on:
         before = known.get(name)
         if before is None or before.status in LOST or _is_too_late(before, now):
             state = "does not exist" if before is None else LOST.get(before.status, "was refused")
-            answer.refused.append(
-                Refusal(job.job_id, "predecessor", f"it waits for {name}, which {state}", None)
-            )
-            return
+            detail = f"it waits for {name}, which {state}"
+            return Standing(refusal=Refusal(job.job_id, "predecessor", detail, None))
         if before.status is JobStatus.COMPLETED:
-            _push(answer.ends, job.job_id, before.ended_at or now)
+            ended = before.ended_at or now
+            last = max(last or ended, ended)
             continue
         plan = plans.get(name)
         frozen = is_frozen(plan, before, now, leads)
         ends = plan.award.placement.end if frozen and plan and plan.award else None
         is_over = before.status is JobStatus.RUNNING if ends is None else ends <= now
         if before.status is JobStatus.UNCONFIRMED or is_over:
-            answer.deferred.append(
-                Deferral(job.job_id, f"waits until {name} is confirmed to have run", None)
-            )
-            return
+            reason = f"waits until {name} is confirmed to have run"
+            return Standing(deferral=Deferral(job.job_id, reason, None))
         if ends is not None:
-            _push(answer.ends, job.job_id, ceil_slot(ends))
-    answer.jobs.append(job)
-
-
-def _push(ends: dict[str, datetime], job_id: str, instant: datetime) -> None:
-    ends[job_id] = max(ends.get(job_id, instant), instant)
+            last = max(last or ceil_slot(ends), ceil_slot(ends))
+    return Standing(ends=last)
 
 
 def _held(job: Job, plan: JobPlan, horizon: Horizon) -> Held:

@@ -20,11 +20,8 @@ from services.asset_room import AssetRoom, limit_text
 from services.context import Context
 from services.explain_types import Candidate, Difference, WhyNot
 from services.no_run import obstacle
-from services.why_not_words import figures, holders, parts_of, span
-from services.windows import Facing
-
-SAME_GBP = 0.0005
-"""Differences below this are none. [GBP]"""
+from services.why_not_words import compared, figures, holders, span
+from services.windows import Facing, over_budget
 
 FAR = timedelta(days=6)
 """Beyond this a day of the week could be two days, so the date is said."""
@@ -62,7 +59,7 @@ def answer(
     """
     asset = _asset(facing, asset_id)
     asking = _Asking(context, uow, facing, asked, asset, owner)
-    for closed in (asking.not_allowed, asking.out_of_time):
+    for closed in (asking.not_allowed, asking.shut, asking.out_of_time):
         told = closed()
         if told is not None:
             return told
@@ -157,6 +154,13 @@ class _Asking:
             return self.say("asset", f"is not allowed: the job's own cluster {job.asset_id} no longer exists, so nothing tells which others suit it")  # fmt: skip
         return self.say("asset_type", f"is not allowed: it is of type {asset.asset_type} and the job needs {own}, the type of its own cluster {job.asset_id}")  # fmt: skip
 
+    def shut(self) -> WhyNot | None:
+        """Return the answer where a job it waits for keeps every window from it."""
+        around = self.facing.alone.around
+        if not around.is_shut:
+            return None
+        return self.say("predecessor", f"cannot be taken now: {around.why_shut}")
+
     def out_of_time(self) -> WhyNot | None:
         """Return the answer where the start is past, too early or too late."""
         job, facing = self.job, self.facing
@@ -173,7 +177,9 @@ class _Asking:
         first = horizon.start_of(mine.first_start)
         if self.start < first:
             waits = ", ".join(job.depends_on)
-            return self.say("predecessor", f"is too early: the job waits for {waits}, planned to end by {self.when(first)}")  # fmt: skip
+            open_ended = facing.alone.around.unplanned
+            by = f"of which {', '.join(open_ended)} has no window yet, and which cannot end before" if open_ended else "planned to end by"  # fmt: skip
+            return self.say("predecessor", f"is too early: the job waits for {waits}, {by} {self.when(first)}")  # fmt: skip
         late = (self.start + job.duration - job.latest_finish) / timedelta(minutes=1)
         if late > 0:
             finish, last = self.start + job.duration, job.latest_finish - job.duration
@@ -196,13 +202,13 @@ class _Asking:
         if k is None:
             return self._not_listed()
         (candidate,) = windows.named(self.context, self.uow, facing, [k], self.owner)
-        against = self._difference(candidate.placement, present)
+        against = self._difference(k, candidate.placement, present)
         if has:
             told = figures(candidate.placement)
             return self.say("chosen", f"is the window it has{told}", candidate=candidate, against=against)  # fmt: skip
         if not candidate.feasible:
             return self._closed(k, candidate, against)
-        return self._free(candidate, against)
+        return self._free(k, candidate, against)
 
     def _not_listed(self) -> WhyNot:
         job, facing = self.job, self.facing
@@ -237,10 +243,24 @@ class _Asking:
             rest = f"is closed by the job's price cap: it would average £{price:.4f}/kWh and the cap is £{top:g}/kWh"
         elif code is Closed.POWER:
             rest, numbers = self._too_small(k)
+        elif code is Closed.TRANSFER:
+            rest = f"comes too early: the job's {job.data_gb:g} GB of data cannot be there by then"
+        elif candidate.rule == "successor":
+            rest = self._before_successor(k)
         else:
             rest, numbers = self._full(k, candidate)
         verdict = candidate.rule or "power"
         return self.say(verdict, rest, candidate=candidate, against=against, numbers=numbers)
+
+    def _before_successor(self, k: int) -> str:
+        """Return which planned job starts before a window would end."""
+        first = self.facing.alone.around.first_successor
+        assert first is not None, "only a planned successor closes a window by its start"
+        ends = self.when(self.facing.alone.table.horizon.start_of(self.facing.options.hold(k).stop))
+        return (
+            f"would be over by {ends}, too late for {first[0]}, which waits for the job and is planned from "
+            f"{self.when(first[1])}; only a plan that moves both can give it"
+        )
 
     def _too_small(self, k: int) -> tuple[str, dict[str, float]]:
         """Return what the cluster offers to jobs in a window, by its size or by a limit, where that is too little."""
@@ -301,29 +321,29 @@ class _Asking:
                 rest += "; the plan in force puts no shadow price on it"
         return rest, numbers
 
-    def _free(self, candidate: Candidate, against: Difference | None) -> WhyNot:
+    def _free(self, k: int, candidate: Candidate, against: Difference | None) -> WhyNot:
         """Return how a window that can be taken compares."""
+        over = over_budget(self.facing, k)
         if against is None:
-            rest = f"is free{figures(candidate.placement)}, and the job has no window yet; the next plan decides"
+            told = figures(candidate.placement)
+            if self.job.is_held:
+                rest = f"is free{told}, but the job is held, so no plan gives it a window until it is released"
+                return self.say("held", rest, candidate=candidate)
+            if over is not None:
+                rest = f"is free{told}, but {over}; a plan may give the job another window, and leaves none out for a budget"
+                return self.say("carbon_budget", rest, candidate=candidate)
+            rest = f"is free{told}, and the job has no window yet; the next plan decides"
             return self.say("free", rest, candidate=candidate)
         extra = against.objective_gbp
         if extra is None:
-            rest = "is free, but its carbon or price is not known, so it cannot be compared with the window it has"
+            rest = "is free, but its carbon or price is not known on both sides, so it cannot be compared with the window it has"
             return self.say("unknown", rest, candidate=candidate, against=against)
         numbers = {"extra_gbp": extra}
-        parts = parts_of(against, self.context.policy.carbon_price_gbp_per_tonne)
-        because = f": {parts}" if parts else ""
-        if extra > SAME_GBP:
-            rest = f"is free but {money_text(extra)} dearer by the policy's weights than the window it has{because}"
-            verdict = "dearer"
-        elif extra >= -SAME_GBP:
-            rest = (
-                f"is free and worth the same by the policy's weights as the window it has{because}"
-            )
-            verdict = "same"
-        else:
-            rest = f"is free and {money_text(-extra)} better by the policy's weights, on what is known now, than the window it has{because}; {self._why_kept()}"
-            verdict = "better"
+        if against.moving_gbp:
+            numbers["moving_gbp"] = against.moving_gbp
+        kept = over if over is not None and self.job.pinned_start is None else None
+        price = self.context.policy.carbon_price_gbp_per_tonne
+        verdict, rest = compared(extra, against, kept, self._why_kept(), price)
         return self.say(verdict, rest, candidate=candidate, against=against, numbers=numbers)
 
     def _why_kept(self) -> str:
@@ -336,9 +356,13 @@ class _Asking:
         award = self.facing.view.plan.award if self.facing.view.plan else None
         if award is not None and award.is_frozen:
             return "the job no longer moves, because its start is too close"
-        return "the next plan moves the job if that gains more than the cost of moving"
+        return (
+            "the next plan moves the job there, unless other work has more need of that power then"
+        )
 
-    def _difference(self, placed: Placement, present: Placement | None) -> Difference | None:
+    def _difference(
+        self, k: int, placed: Placement, present: Placement | None
+    ) -> Difference | None:
         if present is None:
             return None
         kg = _minus(placed.carbon_kg, present.carbon_kg)
@@ -349,6 +373,7 @@ class _Asking:
             carbon_kg=kg,
             carbon_gbp=None if kg is None else kg * kappa,
             delay_gbp=placed.delay_gbp - present.delay_gbp,
+            moving_gbp=self.facing.moving_gbp(k),
         )
 
 

@@ -9,8 +9,42 @@ from models.domain.plan import Placement
 from services.asset_room import Stretch
 from services.explain_types import Candidate, Difference
 
+SAME_GBP = 0.0005
+"""Differences below this are none. [GBP]"""
+
 LONG_HOURS = 48
 """From here on a length is told in days. [h]"""
+
+
+def compared(
+    extra_gbp: float, against: Difference, over: str | None, kept: str, carbon_gbp_per_tonne: float
+) -> tuple[str, str]:
+    """Return verdict and words for a free window whose worth is known.
+
+    Args:
+        extra_gbp: Its objective above that of the award, moving included. [GBP]
+        against: The same in parts.
+        over: How a plan with it would break a carbon budget; None: it would not.
+        kept: Why the job keeps its window where this one is better.
+        carbon_gbp_per_tonne: Value of carbon. [GBP/t]
+    """
+    parts = parts_of(against, carbon_gbp_per_tonne)
+    because = f": {parts}" if parts else ""
+    gain = against.moving_gbp - extra_gbp
+    has = "by the policy's weights than the window it has"
+    if extra_gbp > SAME_GBP and gain > SAME_GBP:
+        moving = money_text(against.moving_gbp)
+        rest = f"is free and {money_text(gain)} better {has}, but leaving that one counts {moving}, so the job stays{because}"
+        return "moving", rest
+    if extra_gbp > SAME_GBP:
+        return "dearer", f"is free but {money_text(extra_gbp)} dearer {has}{because}"
+    if extra_gbp >= -SAME_GBP:
+        same = "is free and worth the same by the policy's weights as the window it has"
+        return "same", f"{same}{because}"
+    better = f"is free and {money_text(-extra_gbp)} better by the policy's weights, on what is known now, than the window it has{because}"
+    if over is not None:
+        return "carbon_budget", f"{better}; but {over}"
+    return "better", f"{better}; {kept}"
 
 
 def span(minutes: float) -> str:
@@ -45,6 +79,8 @@ def parts_of(against: Difference, carbon_price_gbp_per_tonne: float) -> str:
         parts.append(f"{money_text(abs(against.cost_gbp))} {_more(against.cost_gbp)} for electricity")  # fmt: skip
     if against.delay_gbp is not None and abs(against.delay_gbp) >= 0.005:
         parts.append(f"{money_text(abs(against.delay_gbp))} {_more(against.delay_gbp)} for waiting")
+    if against.moving_gbp >= 0.005:
+        parts.append(f"{money_text(against.moving_gbp)} for moving")
     return ", ".join(parts)
 
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
 
+from agents.carbon_budget import TOLERANCE as BUDGET_SLACK
+from agents.wording import budget_text
 from models.domain.asset import Asset
 from models.domain.plan import Placement
 from models.domain.ports import JobView, UnitOfWork
 from models.domain.signal import FloatArray, IntArray
-from models.domain.time import floor_slot
-from models.optimise.assignment import Assignment, Options
+from models.domain.time import floor_slot, london_date
+from models.optimise.assignment import Options
 from models.optimise.beginning import cheapest_from
+from models.optimise.budget import kg_by_slot
 from models.optimise.choices import held_run
 from models.optimise.flexible import lanes_of
 from models.optimise.options import Closed, JobOptions
@@ -23,10 +26,12 @@ from models.optimise.pattern import Pattern
 from models.optimise.pattern_options import PatternOptions
 from models.optimise.table import TOLERANCE_KW, BoolArray
 from models.optimise.terms import Incumbent
-from services import market_claims, occupancy, scarcity, single
+from services import market_claims, occupancy, room, scarcity, single
 from services.asset_room import AssetRoom
 from services.context import Context
 from services.explain_types import Candidate, Scarcity
+from services.present import revalued, with_vat
+from services.situation import vat_factors
 
 HOLDERS_NAMED = 20
 """How many jobs that hold a window's power are named; the rest are counted."""
@@ -63,14 +68,24 @@ class Facing:
         """Return whether an option can be taken now; of shapes more may have been looked at since."""
         if k < self.free.size:
             return bool(self.free[k])
-        return self.options.fits(k, self.alone.table.room_kw)
+        if self.alone.around.is_shut:
+            return False
+        return self.options.fits(k, self.alone.table.room_kw, 0, self.alone.plan.latest_end)
 
     def rule(self, k: int) -> str | None:
         """Return the rule that closes an option; None where it can be taken."""
         if self.is_free(k):
             return None
         code = Closed(int(self.options.closed[k]))
-        return "power" if code is Closed.OPEN else code.rule
+        if code is not Closed.OPEN:
+            return code.rule
+        if self.alone.around.is_shut:
+            return "predecessor"
+        return "power" if self.short(k).size else "successor"
+
+    def moving_gbp(self, k: int) -> float:
+        """Return what leaving the award for an option counts; part of its objective. [GBP]"""
+        return self.options.churn_of(k)
 
     def short(self, k: int) -> IntArray:
         """Return the half-hours of an option in which too little power is left."""
@@ -104,13 +119,14 @@ def face(context: Context, uow: UnitOfWork, view: JobView, now: datetime) -> Fac
     assets = uow.assets.all_live(view.job.owner)
     facing = single.alone(context, single.unpinned(view.job), assets, now)
     _look_around(facing, view)
-    bare = Assignment([facing.options], facing.plan.links, facing.table.room_kw)
+    bare = replace(facing.plan, room_kw=facing.table.room_kw)
+    free = bare.available(0)
     return Facing(
         view=view,
         alone=facing,
         assets=assets,
-        free=bare.available(0),
-        present=_present(facing, view),
+        free=np.zeros_like(free) if facing.around.is_shut else free,
+        present=_present(context, facing, view, now),
         scarcity=scarcity.in_force(context, uow),
         now=now,
     )
@@ -128,6 +144,16 @@ def room_of(uow: UnitOfWork, facing: Facing, asset_id: str) -> AssetRoom:
     claims = uow.market.claims(floor_slot(facing.now))
     held = market_claims.held_of(claims, table.horizon, {facing.view.job.job_id})
     return AssetRoom.of(table.assets[table.index[asset_id]], table.horizon, held)
+
+
+def kg_by_day(facing: Facing, k: int) -> dict[date, float]:
+    """Return what an option emits on each London day, unknown carbon as 0. [kg]"""
+    slots, kg = kg_by_slot(facing.options, k, facing.alone.table)
+    found: dict[date, float] = {}
+    for slot, part in zip(slots, kg, strict=True):
+        day = london_date(facing.alone.table.horizon.start_of(int(slot)))
+        found[day] = found.get(day, 0.0) + float(part)
+    return found
 
 
 def spots(mine: Options, k: int) -> tuple[IntArray, FloatArray]:
@@ -202,14 +228,26 @@ def _look_around(facing: single.Alone, view: JobView) -> None:
         mine.add(run)
 
 
-def _present(facing: single.Alone, view: JobView) -> Placement | None:
-    """Return the award as the same signals value it that value its alternatives."""
+def _present(
+    context: Context, facing: single.Alone, view: JobView, now: datetime
+) -> Placement | None:
+    """Return the award as the same signals value it that value its alternatives, also where it is none of them."""
     award = view.plan.award if view.plan else None
     if award is None:
         return None
     placed = award.placement
     found = _option_of(facing, placed)
-    return placed if found is None else facing.describer.placement(facing.options, found)
+    if found is not None:
+        return facing.describer.placement(facing.options, found)
+    row = facing.table.index.get(placed.asset_id)
+    whole = room.stretch(now)
+    known = context.signals.view([placed.region], whole).get(placed.region)
+    return revalued(
+        placed,
+        None if row is None else facing.table.assets[row],
+        None if known is None else with_vat(known, vat_factors(context, whole)),
+        context.policy.kappa_gbp_per_kg,
+    )
 
 
 def present_option(facing: Facing) -> int | None:
@@ -234,6 +272,23 @@ def _same_run(facing: single.Alone, placed: Placement) -> int | None:
         one = facing.describer.placement(mine, k)
         if (one.asset_id, one.segments) == (placed.asset_id, placed.segments):
             return k
+    return None
+
+
+def over_budget(facing: Facing, k: int) -> str | None:
+    """Return how an option would break the carbon budget of a day, by what the plan in force emits; None: it would not."""
+    proof = facing.alone.proof
+    if proof is None:
+        return None
+    limits, planned = dict(proof.carbon_budget_kg_by_day), dict(proof.carbon_kg_by_day)
+    has = present_option(facing)
+    given_up = {} if has is None else kg_by_day(facing, has)
+    for day, kg in sorted(kg_by_day(facing, k).items()):
+        more_kg = kg - given_up.get(day, 0.0)
+        if more_kg > 0.0 and day in limits and day in planned:
+            total_kg = planned[day] + more_kg
+            if total_kg > limits[day] * (1.0 + BUDGET_SLACK):
+                return budget_text(day, total_kg, limits[day])
     return None
 
 

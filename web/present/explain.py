@@ -158,6 +158,7 @@ def _difference(found: Difference) -> Json:
         "carbon_kg": number(found.carbon_kg),
         "carbon_gbp": number(found.carbon_gbp),
         "delay_gbp": number(found.delay_gbp),
+        "moving_gbp": number(found.moving_gbp),
     }
 
 

@@ -132,6 +132,8 @@ class DifferenceOut(Shown):
     carbon_kg: float | None
     carbon_gbp: float | None
     delay_gbp: float | None
+    moving_gbp: float | None
+    """What leaving the present award counts; part of the objective. [GBP]"""
 
 
 class WhyNotOut(Shown):

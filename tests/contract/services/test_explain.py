@@ -221,16 +221,16 @@ def test_the_window_it_has_is_said_to_be_that(evening: World) -> None:
 
 def test_a_dearer_window_says_by_how_much_and_of_what(evening: World) -> None:
     found = why(evening, submitted(evening), 5)
-    # From 17:00 half the 20 kWh cost £0.30: £2 more; an hour's wait less.
-    extra = 2.0 - DELAY_GBP_PER_HOUR
+    # From 17:00 half the 20 kWh cost £0.30: £2 more; an hour's wait less; moving them counts 20 · £0.02.
+    extra = 2.0 - DELAY_GBP_PER_HOUR + 0.4
     assert found.verdict == "dearer"
     assert found.numbers["extra_gbp"] == pytest.approx(extra)
     assert found.against is not None
     assert found.against.cost_gbp == pytest.approx(2.0)
     assert found.against.delay_gbp == pytest.approx(-DELAY_GBP_PER_HOUR)
     assert found.sentence == (
-        "Sat 17:00 on hall is free but £1.94 dearer by the policy's weights than the window it has: "
-        "£2.00 more for electricity, £0.06 less for waiting."
+        "Sat 17:00 on hall is free but £2.34 dearer by the policy's weights than the window it has: "
+        "£2.00 more for electricity, £0.06 less for waiting, £0.40 for moving."
     )
 
 

@@ -234,7 +234,8 @@ def test_every_other_start_is_shown_with_its_price_and_what_closes_it(evening: W
     assert chosen.extra_gbp == pytest.approx(0.0)
     # 17:00: half of it at £0.30, half at £0.10, just within £0.20; waiting an hour less.
     assert found[NOON + hours(5)].feasible
-    assert found[NOON + hours(5)].extra_gbp == pytest.approx(2.0 - 20 * (0.2 / 72))
+    # Leaving the window it has counts £0.02/kWh.
+    assert found[NOON + hours(5)].extra_gbp == pytest.approx(2.0 - 20 * (0.2 / 72) + 0.4)
     assert (found[NOON].feasible, found[NOON].rule) == (False, "max_price")
 
 
