@@ -60,7 +60,7 @@ class Placement:
     def runs_like(self, other: Placement) -> bool:
         """Return whether another placement is the same run: cluster, stretches and power."""
         return (
-            self.asset_id == other.asset_id
+            (self.asset_id, self.start, self.end) == (other.asset_id, other.start, other.end)
             and len(self.segments) == len(other.segments)
             and all(
                 (mine.start, mine.end) == (theirs.start, theirs.end)
