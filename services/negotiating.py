@@ -50,6 +50,9 @@ def negotiated(
             planned = {job.job_id for job in facing.jobs}
             planned |= {started.job.job_id for started in facing.started}
             if job_id not in planned or len(left_out) >= MOST_FAULTS:
+                log.exception(
+                    "negotiation %s: our own code fails, on no single job", negotiation_id
+                )
                 raise PlanningFailed(
                     "no plan could be made, through a fault of the planner's own; the operator was told, and the "
                     "plan in force stays"
