@@ -62,7 +62,10 @@ _STATES: Mapping[str, ExecutionState] = {
 }
 """Source: squeue(1), "JOB STATE CODES", Slurm 22.05."""
 
-_HELD_REASONS = frozenset({"JobHeldUser", "JobHeldAdmin", "JobHoldMaxRequeue"})
+_HELD_REASONS = frozenset(
+    {"JobHeldUser", "JobHeldAdmin", "JobHoldMaxRequeue", "job requeued in held state"}
+)
+"""Reasons of a pending job that does not start before it is released; the last one is what `requeuehold` leaves."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,6 +140,25 @@ def test_a_running_job_is_suspended_and_resumed(slurm: SlurmExecutor) -> None:
     assert until(slurm, order, lambda r: r.state in OVER).state is ExecutionState.COMPLETED
 
 
+def test_a_job_that_pauses_by_requeue_is_held_in_the_queue_until_it_goes_on(
+    slurm: SlurmExecutor,
+) -> None:
+    settings = replace(slurm._settings, pause_by="requeue")
+    executor = SlurmExecutor(settings, slurm._run, slurm._secret)
+    order = replace(an_order(now(), command=["sleep", "60"]), is_interruptible=True)
+    external_id = executor.hand_over(order)
+    running = until(executor, order, lambda r: r.state is ExecutionState.RUNNING)
+    executor.suspend(external_id)
+    held = until(executor, order, lambda r: r.state is ExecutionState.HELD)
+    assert held.external_id == running.external_id
+    executor.resume(external_id)
+    # Slurm waits two minutes before it starts a requeued job again, so this one is only seen to wait for that.
+    until(executor, order, lambda r: r.state is ExecutionState.QUEUED)
+    executor.cancel(external_id)
+    ended = until(executor, order, lambda r: r.state in OVER)
+    assert ended.state is ExecutionState.CANCELLED
+
+
 def test_copies_are_an_array_with_one_report(slurm: SlurmExecutor, slurm_cluster: Cluster) -> None:
     order = an_order(now(), script='echo "task $SLURM_ARRAY_TASK_ID"', copies=3)
     slurm.hand_over(order)
