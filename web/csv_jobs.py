@@ -144,10 +144,9 @@ def _job(columns: list[str], cells: list[str], line: int, wrong: list[FieldError
         except (ValueError, RecursionError):
             holds = HOLDS.get(name)
             wrong.append(FieldError(f"lines.{line}.{name}", "is not understood", text[:80], holds))
-    command = job.pop(COMMAND, None)
-    if command:
-        workload = job.get("workload", {})
-        job["workload"] = {**(workload if isinstance(workload, dict) else {}), COMMAND: command}
+    command, workload = job.pop(COMMAND, None), job.get("workload", {})
+    if command and isinstance(workload, dict):
+        job["workload"] = {**workload, COMMAND: command}
     return job
 
 

@@ -63,13 +63,25 @@ def validate(model: type[Model], value: Any, *, whole: str = "the body") -> Mode
     try:
         found = model.model_validate(value)
     except ValidationError as error:
-        details = error.errors(include_url=False)[:MOST_ERRORS]
+        details = _without_echoes(error.errors(include_url=False))[:MOST_ERRORS]
         fields = tuple(_field_error(model, detail, whole) for detail in details)
         raise InvalidRequest(_headline(fields, whole), fields) from None
     fields = found.crosscheck()
     if fields:
         raise InvalidRequest(_headline(fields, whole), fields)
     return found
+
+
+def _without_echoes(details: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Leave out that a list is too short where only its wrong entries make it so."""
+    places = [detail["loc"] for detail in details]
+
+    def is_echo(detail: ErrorDetails) -> bool:
+        loc = detail["loc"]
+        is_short = detail["type"] == "too_short"
+        return is_short and any(len(p) > len(loc) and p[: len(loc)] == loc for p in places)
+
+    return [detail for detail in details if not is_echo(detail)]
 
 
 def _headline(fields: Sequence[FieldError], whole: str) -> str:
