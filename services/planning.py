@@ -20,16 +20,17 @@ from models.domain.access import Caller
 from models.domain.decision import EventType
 from models.domain.errors import AuditBroken, Forbidden, HalfhourError, StalePlan
 from models.domain.plan import NegotiationSummary
-from models.domain.ports import Page, UnitOfWork
+from models.domain.ports import Page
 from services import plan_changes, records, snapshot
 from services.changes import Change, changes_of
 from services.context import Context
 from services.negotiating import known_faults, negotiated
 from services.negotiation_log import begin, finished, mark_failed
+from services.plan_guard import check_room, held_by_all, late_for
 from services.plan_queue import PlanQueue, Ticket
 from services.plan_turn import turn
 from services.signals import RefreshReport
-from services.situation import Facts, has_only_grown, lacks_answer, load
+from services.situation import Facts, lacks_answer, load
 from services.types import NegotiationView, PlanRun
 
 log = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ ATTEMPTS = 6
 """How often a plan is made anew when the facts changed meanwhile."""
 
 STRICT_ATTEMPTS = 1
-"""After so many attempts a plan is also taken if jobs were merely added meanwhile; they come with the next plan."""
+"""After so many attempts a plan is also taken without jobs that were added or changed meanwhile; they come with the next."""
 
 ASKED_FOR = frozenset({"schedule", "schedule_all"})
 """Triggers by which somebody wants every job tried again."""
@@ -182,16 +183,6 @@ class _Made:
     is_strict: bool
 
 
-def _guard(uow: UnitOfWork, made: _Made, token: int) -> None:
-    """Raise `StalePlan` if the facts have moved on: at all, or beyond mere additions of jobs."""
-    version = uow.plans.version()
-    if not made.is_strict and version != made.facts.version and has_only_grown(made.facts, uow):
-        log.info("plan %s is taken without the jobs added meanwhile", made.outcome.negotiation_id)
-        uow.plans.guard(version, token)
-        return
-    uow.plans.guard(made.facts.version, token)
-
-
 def _commit(context: Context, made: _Made, token: int) -> PlanRun:
     """Write answers, records and the frozen view of the plan in one transaction."""
     facts, outcome, facing, trigger = made.facts, made.outcome, made.facing, made.trigger
@@ -216,26 +207,31 @@ def _commit(context: Context, made: _Made, token: int) -> PlanRun:
     )
     summary = replace(summary, comparison=against.comparison)
     with context.uow(write=True) as uow:
-        _guard(uow, made, token)
-        stored = list(unchanged)
+        late = late_for(uow, facts, token, is_strict=made.is_strict)
+        before = held_by_all(uow, facing.horizon) if late else {}
+        stored = [plan for plan in unchanged if plan.job_id not in late]
         for change, draft in zip(changed, drafts, strict=True):
             job = jobs[change.plan.job_id]
+            if job.job_id in late:
+                continue
             record = uow.decisions.append(draft)
             stored.append(replace(change.plan, decision_id=record.event_id))
             if job.status is not change.status:
                 uow.jobs.update(replace(job, status=change.status, version=job.version + 1))
         uow.plans.put(stored)
         uow.plans.check_capacity()
-        kept = [plan.award for plan in unchanged if plan.award is not None]
+        if late:
+            check_room(uow, facts, facing.horizon, before)
+        kept = [plan.award for plan in unchanged if plan.award and plan.job_id not in late]
         every_input = [row for rows in by_region.values() for row in rows]
         uow.decisions.append(
             records.negotiation_draft(
                 outcome, messages, every_input, context.policy, trigger,
-                [change.plan.job_id for change in changed], kept, clock_utc,
+                [change.plan.job_id for change in changed if change.plan.job_id not in late], kept, clock_utc,
             )
         )  # fmt: skip
         uow.plans.finish_negotiation(summary, messages, frozen_view)
-        uow.plans.add_changes(against.changes)
+        uow.plans.add_changes([one for one in against.changes if one.job_id not in late])
         uow.plans.bump()
         uow.commit()
     return PlanRun(

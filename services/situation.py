@@ -97,16 +97,23 @@ def _is_too_late(job: Job, now: datetime) -> bool:
     return job.status is JobStatus.REFUSED and ceil_slot(now) + job.duration > job.latest_finish
 
 
-def has_only_grown(before: Facts, uow: UnitOfWork) -> bool:
-    """Return whether nothing has changed since but that jobs were added."""
+def overtaken(before: Facts, uow: UnitOfWork) -> frozenset[str] | None:
+    """Return the jobs whose answer must wait for the next plan, because they or what they wait for changed since.
+
+    Jobs added since are no matter: they come with the next plan. None where clusters or contracts changed, which is
+    everybody's matter.
+    """
     present = _read(uow, before.now)
-    jobs = {job.job_id: job for job in present.jobs}
-    return (
-        present.assets == before.assets
-        and present.claims == before.claims
-        and all(jobs.get(job.job_id) == job for job in before.jobs)
-        and all(present.predecessors.get(k) == job for k, job in before.predecessors.items())
-    )
+    if present.assets != before.assets or present.claims != before.claims:
+        return None
+    jobs = {**present.predecessors, **{job.job_id: job for job in present.jobs}}
+    known = {**before.predecessors, **{job.job_id: job for job in before.jobs}}
+    changed = {job_id for job_id, job in known.items() if jobs.get(job_id) != job}
+    while True:
+        late = {job.job_id for job in before.jobs if changed.intersection(job.depends_on)}
+        if late <= changed:
+            return frozenset(changed)
+        changed |= late
 
 
 def lacks_answer(job: Job, plan: JobPlan | None) -> bool:

@@ -19,6 +19,7 @@ from models.domain.access import Caller, Role
 from models.domain.errors import Forbidden, NotFound, PlanningFailed, StalePlan
 from models.domain.job import Flexibility, JobStatus
 from models.domain.plan import NegotiationStatus
+from models.domain.power_limit import PowerLimit
 from services import assets, controls, negotiating, planning, submit
 from services.negotiation_log import begin
 from services.signals import RefreshReport
@@ -260,16 +261,82 @@ def test_a_steady_stream_of_new_jobs_does_not_keep_a_plan_from_being_made(
     assert world.view(first).job.status is JobStatus.SCHEDULED
 
 
-def test_jobs_that_keep_changing_end_in_a_conflict_and_nothing_is_written(
+def touched(world: World, job_id: str) -> None:
+    """Change a job in no way that matters, as somebody who edits it would."""
+    with world.context.uow(write=True) as uow:
+        job = uow.jobs.get(job_id)
+        uow.jobs.update(replace(job, version=job.version + 1))
+        uow.plans.bump()
+        uow.commit()
+
+
+def test_a_job_that_keeps_changing_waits_and_the_others_are_planned(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with_cluster(world)
+    restless = submitted(world, is_planned=False)
+    waits = submitted(world, is_planned=False, depends_on=(restless,))
+    other = submitted(world, is_planned=False)
+    busy = Interrupted(lambda: touched(world, restless), times=1000)
+    monkeypatch.setattr(negotiating, "negotiate", busy)
+    planning.schedule_all(world.context, OPERATOR)
+    assert busy.calls == planning.STRICT_ATTEMPTS + 1
+    assert world.view(other).status is JobStatus.SCHEDULED
+    for late in (restless, waits):
+        assert (world.view(late).status, world.view(late).plan) == (JobStatus.PENDING, None)
+    told = [json.loads(record.line) for record in world.records("decision")]
+    assert {line["job_id"] for line in told} == {other}
+    monkeypatch.undo()
+    assert planning.schedule_all(world.context, OPERATOR).scheduled == 3
+
+
+def test_a_plan_that_needs_the_room_of_a_job_that_was_fixed_meanwhile_is_made_anew(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # 100 kW for these days: two jobs of 60 kW cannot run at once. The first is planned at night; while a plan is made,
+    # somebody fixes it there, where the plan wants the second.
+    limits = (PowerLimit(100.0, NOON, NOON + hours(72)),)
+    with_cluster(world, max_power_kw=200.0, power_limits=limits)
+    first = submitted(world, estimated_power_kw=60.0, earliest_start=NOON + hours(6))
+    night = placed(world, first).start
+    second = submitted(world, estimated_power_kw=60.0, is_planned=False)
+    plain = negotiating.negotiate
+    seen: list[Outcome] = []
+
+    def swapped(facing: Situation) -> Outcome:
+        outcome = plain(facing)
+        seen.append(outcome)
+        if len(seen) > 3:
+            return outcome
+        touched(world, first)
+        there = {award.job_id: award for award in outcome.awards}
+        length = there[second].placement.end - there[second].placement.start
+        segment = replace(there[second].placement.segments[0], start=night, end=night + length)
+        moved = replace(
+            there[second].placement, start=night, end=night + length, segments=(segment,)
+        )
+        awards = (there[first], replace(there[second], placement=moved))
+        return replace(outcome, awards=awards)
+
+    monkeypatch.setattr(negotiating, "negotiate", swapped)
+    planning.schedule_all(world.context, OPERATOR)
+    assert len(seen) == 4, "three plans did not fit, the fourth did"
+    assert placed(world, first).start == night
+    assert most_reserved_kw(world) <= 100.0
+    assert world.view(second).status is JobStatus.SCHEDULED
+
+
+def test_clusters_that_keep_changing_end_in_a_conflict_and_nothing_is_written(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asset_id = with_cluster(world)
     job_id = submitted(world, is_planned=False)
 
     def touch() -> None:
         with world.context.uow(write=True) as uow:
-            job = uow.jobs.get(job_id)
-            uow.jobs.update(replace(job, version=job.version + 1))
+            asset = uow.assets.get(asset_id)
+            more = replace(asset, max_power_kw=asset.max_power_kw + 1, version=asset.version + 1)
+            uow.assets.update(more)
             uow.plans.bump()
             uow.commit()
 
