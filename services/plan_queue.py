@@ -1,7 +1,6 @@
-"""Plans that wait for their turn in this process: who asks for the same before one has begun waits for it, not for another.
+"""Plans that wait for their turn in this process: who asks before one has begun waits for it, not for another.
 
-A plan reads the facts when its turn has come. Until then it answers everybody who asked meanwhile for the same reason,
-so that a crowd that plans at once makes one plan beside the one at work and not one each. Only some of a crowd may wait: the
+A plan reads the facts when its turn has come. Until then it answers everybody who asked meanwhile, so that a crowd that plans at once makes one plan beside the one at work and not one each. Only some of a crowd may wait: the
 others are told where to follow the plan, because threads that wait answer nobody else.
 """
 
@@ -15,6 +14,12 @@ from uuid import UUID
 from services.context import Context
 from services.types import PlanRun
 
+ASKED_FOR = frozenset({"schedule", "schedule_all"})
+"""Triggers by which somebody wants every job tried again."""
+
+SEVERAL = "several"
+"""Trigger of a plan that is made for more than one reason."""
+
 
 @dataclass(eq=False)
 class Ticket:
@@ -22,6 +27,7 @@ class Ticket:
 
     context: Context
     trigger: str
+    """Why it is made; may change until it has begun."""
     negotiation_id: UUID
     announced: threading.Event = field(default_factory=threading.Event)
     """Set once the negotiation can be followed by its id."""
@@ -48,12 +54,15 @@ class PlanQueue:
 
         Args:
             context: Which application asks.
-            trigger: Why; only plans made for the same reason are shared.
+            trigger: Why; plans that somebody asked for are not shared with those that are made by themselves.
             new_id: Draws the id of a new negotiation.
         """
         with self._lock:
             for ticket in self._tickets:
-                if ticket.context is context and ticket.trigger == trigger:
+                is_same = (ticket.trigger in ASKED_FOR) == (trigger in ASKED_FOR)
+                if ticket.context is context and is_same:
+                    if ticket.trigger != trigger:
+                        ticket.trigger = "schedule_all" if trigger in ASKED_FOR else SEVERAL
                     ticket.waiting += 1
                     return ticket, False
             ticket = Ticket(context, trigger, new_id(), waiting=1)

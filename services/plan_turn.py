@@ -25,8 +25,8 @@ LEASE_SECONDS = 20.0
 BEAT_SECONDS = 5.0
 """How often a planner renews its lease. [s]"""
 
-LOCK_WAIT_SECONDS = 120.0
-"""How long a planner waits for its turn. [s]"""
+LOCK_WAIT_SECONDS = 480.0
+"""How long a planner waits for its turn: less than after which it is taken for dead. [s]"""
 
 
 @contextmanager
@@ -38,7 +38,7 @@ def turn(context: Context, holder: str) -> Iterator[int]:
         holder: Name of this planner, unlike every other.
 
     Raises:
-        Conflict: If others plan for two minutes on end.
+        Conflict: If others plan for so long on end.
     """
     token = _take(context, holder)
     stop = threading.Event()
@@ -63,7 +63,8 @@ def _take(context: Context, holder: str) -> int:
         if token is not None:
             return token
         if time.monotonic() > deadline:
-            raise Conflict("other planners have been at work for two minutes; try again")
+            minutes = LOCK_WAIT_SECONDS / 60
+            raise Conflict(f"other planners have been at work for {minutes:g} minutes; try again")
         time.sleep(pause)
         pause = min(pause * 1.5, 0.1)
 

@@ -27,7 +27,7 @@ from services.context import Context
 from services.negotiating import known_faults, negotiated
 from services.negotiation_log import begin, finished, mark_failed
 from services.plan_guard import check_room, held_by_all, late_for
-from services.plan_queue import PlanQueue, Ticket
+from services.plan_queue import ASKED_FOR, PlanQueue, Ticket
 from services.plan_turn import turn
 from services.signals import RefreshReport
 from services.situation import Facts, lacks_answer, load
@@ -40,9 +40,6 @@ ATTEMPTS = 6
 
 STRICT_ATTEMPTS = 1
 """After so many attempts a plan is also taken without jobs that were added or changed meanwhile; they come with the next."""
-
-ASKED_FOR = frozenset({"schedule", "schedule_all"})
-"""Triggers by which somebody wants every job tried again."""
 
 _queue = PlanQueue()
 
@@ -81,7 +78,7 @@ def replan_if_needed(context: Context, report: RefreshReport) -> PlanRun | None:
 def replan(context: Context, *, trigger: str, wait_seconds: float | None = -1.0) -> PlanRun:
     """Plan now. Waits up to the configured seconds, then answers `finished=False` and goes on behind.
 
-    Who asks for the same reason while such a plan waits for its turn gets that plan (`services.plan_queue`).
+    Who asks while a plan waits for its turn gets that plan (`services.plan_queue`).
 
     Args:
         context: Ports.
@@ -115,7 +112,8 @@ def _make(ticket: Ticket) -> None:
         run = _run(ticket)
     except BaseException as error:
         if not _queue.end(ticket, error=error):
-            log.exception("negotiation %s failed", negotiation_id)
+            ours = not isinstance(error, HalfhourError)
+            log.error("negotiation %s failed: %s", negotiation_id, error, exc_info=ours)
         return
     _queue.end(ticket, run=run)
 
@@ -138,15 +136,15 @@ def replan_after(context: Context, *, trigger: str) -> PlanRun | None:
 
 
 def _run(ticket: Ticket) -> PlanRun:
-    context, negotiation_id, trigger = ticket.context, ticket.negotiation_id, ticket.trigger
+    context, negotiation_id = ticket.context, ticket.negotiation_id
     started = context.clock.now()
     holder = f"{context.settings.holder}:{negotiation_id}"
     try:
         with turn(context, holder) as token:
             _queue.begun(ticket)
-            run = _plan_until_fresh(context, negotiation_id, trigger, started, token)
+            run = _plan_until_fresh(context, negotiation_id, ticket.trigger, started, token)
     except BaseException as error:
-        mark_failed(context, negotiation_id, trigger, started, error)
+        mark_failed(context, negotiation_id, ticket.trigger, started, error)
         raise
     _flush(context)
     return run

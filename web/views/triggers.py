@@ -15,6 +15,7 @@ TRIGGER_WORDS = {
     "failed": "a run was reported as failed",
     "did_not_run": "a run did not take place",
     "worker": "the loop planned again",
+    "several": "several things changed at once",
     "executor": "a run ended, failed or lasted longer than planned",
 }
 """Why a negotiation began."""

@@ -13,7 +13,7 @@ import pytest
 from models.domain.errors import Conflict
 from models.domain.plan import NegotiationStatus
 from services import plan_turn, planning
-from services.plan_queue import PlanQueue
+from services.plan_queue import SEVERAL, PlanQueue
 from services.plan_turn import PLAN_LEASE
 from services.types import PlanRun
 from tests.support.world import OPERATOR, World, submitted, with_cluster, with_settings
@@ -81,7 +81,12 @@ def test_a_plan_that_has_begun_is_joined_by_nobody(world: World, queue: PlanQueu
     first, is_new = queue.join(world.context, "schedule", uuid4)
     assert is_new
     assert queue.join(world.context, "schedule", uuid4) == (first, False)
-    assert queue.join(world.context, "control", uuid4)[1], "another reason is another plan"
+    mine, is_new = queue.join(world.context, "control", uuid4)
+    assert is_new, "what somebody asked for tries every job again, so it is a plan of its own"
+    assert queue.join(world.context, "cancel", uuid4) == (mine, False)
+    assert mine.trigger == SEVERAL
+    assert queue.join(world.context, "schedule_all", uuid4) == (first, False)
+    assert first.trigger == "schedule_all"
     assert queue.join(replace(world.context), "schedule", uuid4)[1], "another application"
     queue.begun(first)
     second, is_new = queue.join(world.context, "schedule", uuid4)
