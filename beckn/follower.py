@@ -23,9 +23,7 @@ from models.domain.market import (
 )
 from services import market_deals, market_ends, market_jobs, market_records, planning
 from services.context import Context
-
-CARBON_SPIKE = 1.2
-"""A window is left when its carbon is said to rise above this many times what was bought."""
+from services.market_news import CARBON_SPIKE
 
 PRICE_TOLERANCE = 0.001
 """How much dearer than agreed a price may be and still be taken, as a share."""

@@ -105,6 +105,7 @@ class GridEvent:
     message: str
     carbon_g_per_kwh: float | None = None
     price_gbp_per_kwh: float | None = None
+    previous_carbon_g_per_kwh: float | None = None
 
 
 @dataclass(frozen=True)
@@ -137,3 +138,5 @@ class Shown:
 
     contract: Contract
     seller: Party
+    event: GridEvent | None = None
+    """What happened on the grid, where that is why it is shown."""

@@ -156,6 +156,8 @@ class Outbox:
             assert request is not None
             self._follower.take_callback(request)
             return Done(replace(work, state=DONE))
+        if work.kind == WorkKind.TELL:
+            work = self._news(work)
         problem = trade_problem(self._context, work.url)
         if problem is not None:
             return self._over(work, problem)
@@ -171,6 +173,16 @@ class Outbox:
         is_callback = work.action.startswith("on_")
         chain = request.signature if is_callback and request is not None else None
         return Ready(work, self._signed(work, body, chain if work.dialect == Dialect.LTS else None))
+
+    def _news(self, work: Work) -> Work:
+        """Write what a buyer is told unasked, as an answer to the last it asked and to the address it is registered at."""
+        with self._context.uow() as uow:
+            request = uow.exchange.last_in(work.peer_id, work.transaction_id)
+        header = parse_header(request.authorization)
+        now = self._context.system_now()
+        buyer = self._registry.signer(work.peer_id, header.key_id, "BAP", now)
+        body = self._seller.news(work, request, buyer.url)
+        return replace(work, kind=WorkKind.SEND, url=buyer.url, body=body)
 
     def _signed(self, work: Work, body: bytes, chain: str | None) -> Message:
         now = self._context.system_now()

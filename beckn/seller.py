@@ -8,6 +8,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from beckn import context as contexts
@@ -21,13 +22,14 @@ from beckn.model import (
     Dialect,
     Discover,
     Envelope,
+    GridEvent,
     Order,
     Party,
     Reference,
     Shown,
 )
 from models.domain.errors import Conflict, HalfhourError, NotFound, SourceUnavailable
-from models.domain.exchange import Message
+from models.domain.exchange import Message, Work
 from models.domain.market import Contract, DealRefused, DealRule, Side, Window, WindowKind
 from models.domain.regions import REGIONS
 from services import market, market_deals
@@ -51,6 +53,9 @@ CODES: Mapping[DealRule, str] = {
     DealRule.LIMIT: "POL_NP_CAPACITY_EXCEEDED",
 }
 """Error code by rule of the deal."""
+
+NEWS_TTL = timedelta(minutes=5)
+"""How long news that a buyer is told are good for."""
 
 KEPT_ANSWERS = 64
 """Answers to discoveries remembered at once."""
@@ -120,6 +125,34 @@ class Seller:
             failed = codec.failed(envelope.action, message)
             return _whole(envelope, wire.serialise(failed), wire.serialise(codec.error(refused)))
         return _whole(envelope, wire.serialise(answer))
+
+    def news(self, work: Work, request: Message, url: str) -> bytes:
+        """Return the body of a callback that nobody asked for, about a contract as it stands now.
+
+        Args:
+            work: What is told: its body names the contract, and a grid event if that is the news.
+            request: The last message of the buyer in this transaction, which says how it is spoken to.
+            url: The buyer's address, from the registry.
+        """
+        note = json.loads(work.body or b"{}")
+        with self._context.uow() as uow:
+            held = uow.market.get(note["contract_id"])
+        asked_in = contexts.read(wire.parse(request.body), request.action)
+        envelope = replace(
+            asked_in,
+            action=work.action,
+            bap_uri=url,
+            bpp_id=self._party.subscriber_id,
+            bpp_uri=self._party.url,
+            message_id=work.message_id,
+            timestamp=self._context.system_now(),
+            ttl=NEWS_TTL,
+            is_trial=False,
+        )
+        event = GridEvent(**note["event"]) if note.get("event") else None
+        shown = Shown(held, self._party, event)
+        message = CODECS[envelope.dialect].contract(work.action, shown)
+        return _whole(envelope, wire.serialise(message))
 
     # --- discovery ----------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from models.domain.errors import Conflict
 from models.domain.exchange import ContractFilter
 from models.domain.market import Contract, ContractState, Side, WindowKind
 from models.domain.ports import UnitOfWork
-from services import market_jobs, market_records
+from services import market_jobs, market_news, market_records
 from services.context import Context
 from services.market_terms import quote_ends_at
 
@@ -27,6 +27,7 @@ def end(
     why: str,
     *,
     message_id: str = "",
+    tells: bool = False,
     also: Callable[[UnitOfWork], None] = lambda _: None,
 ) -> Contract:
     """End a contract: claims are given back and jobs let go, in one transaction.
@@ -37,6 +38,7 @@ def end(
         state: How it ends.
         why: In a sentence.
         message_id: The message that ends it, if any.
+        tells: Whether its buyer does not know yet, and is told.
         also: What else belongs into the same transaction.
 
     Raises:
@@ -53,6 +55,8 @@ def end(
         uow.decisions.append(market_records.contract(context, done, str(state), {"why": why}))
         if held.state not in {ContractState.QUOTED, ContractState.REQUESTED}:
             uow.plans.bump()
+        if tells:
+            market_news.tell(context, uow, done)
         also(uow)
         uow.commit()
     return done
@@ -84,7 +88,7 @@ def expire(context: Context) -> int:
             else "the quote ran out before capacity was asked for"
         )
         try:
-            end(context, one, ContractState.EXPIRED, why)
+            end(context, one, ContractState.EXPIRED, why, tells=is_hold)
         except Conflict:
             log.info("contract %s went on before it could expire", one.contract_id)
         else:

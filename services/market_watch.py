@@ -11,7 +11,14 @@ from models.domain.job import JobStatus
 from models.domain.market import BINDING_STATES, Contract, ContractState, Reading, Side, WindowKind
 from models.domain.ports import UnitOfWork
 from models.domain.time import SLOT, floor_slot
-from services import market_deals, market_ends, market_records, planning
+from services import (
+    market_cover,
+    market_deals,
+    market_ends,
+    market_news,
+    market_records,
+    planning,
+)
 from services.context import Context
 from services.market_claims import MOST_BOUND
 from services.market_windows import planned_kw
@@ -27,6 +34,7 @@ def advance(context: Context) -> int:
     wanted = ContractFilter(states=BINDING_STATES, oldest_first=True, limit=MOST_BOUND)
     with context.uow() as uow:
         bound = uow.market.find(wanted)
+    changed += market_cover.uncovered(context, bound)
     for contract in bound:
         try:
             changed += _advance(context, contract)
@@ -37,15 +45,14 @@ def advance(context: Context) -> int:
 
 def _advance(context: Context, contract: Contract) -> int:
     if _has_lost_its_job(context, contract):
-        market_ends.end(
-            context, contract, ContractState.CANCELLED, "the job of this contract was cancelled"
-        )
+        why = "the job of this contract was cancelled"
+        market_ends.end(context, contract, ContractState.CANCELLED, why, tells=True)
         planning.replan_after(context, trigger=market_deals.TRIGGER)
         return 1
     now = context.clock.now()
     window = contract.window
     if now < window.start:
-        return 0
+        return int(market_news.tell_of_carbon(context, contract))
     with context.uow(write=True) as uow:
         held = uow.market.get(contract.contract_id)
         if held.state not in BINDING_STATES:

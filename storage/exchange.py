@@ -56,6 +56,7 @@ _UPDATE_WORK = (
     .where(WorkRow.seq == bindparam("at_seq"), WorkRow.taken_until == bindparam("at_until"))
     .values(
         kind=bindparam("to_kind"),
+        url=bindparam("to_url"),
         body=bindparam("to_body"),
         due_at=bindparam("to_due_at"),
         attempts=bindparam("to_attempts"),
@@ -142,6 +143,22 @@ class SqlExchangeRepository:
         )
         return None if row is None else Message(**row._asdict())
 
+    def last_in(self, peer_id: str, transaction_id: str) -> Message:
+        """Return the last message of a peer in a transaction."""
+        row = self._tx.first(
+            select(*_MESSAGE)
+            .where(
+                MessageRow.transaction_id == transaction_id,
+                MessageRow.direction == "in",
+                MessageRow.peer_id == peer_id,
+            )
+            .order_by(MessageRow.seq.desc())
+            .limit(1)
+        )
+        if row is None:
+            raise NotFound(f"{peer_id!r} has sent nothing in transaction {transaction_id!r}")
+        return Message(**row._asdict())
+
     def messages(self, wanted: MessageFilter) -> tuple[Message, ...]:
         """Return messages, oldest first."""
         rows = self._tx.rows(
@@ -206,6 +223,7 @@ class SqlExchangeRepository:
                 "at_seq": work.seq,
                 "at_until": until,
                 "to_kind": work.kind,
+                "to_url": work.url,
                 "to_body": work.body,
                 "to_due_at": work.due_at,
                 "to_attempts": work.attempts,

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from beckn.faults import Refused
-from beckn.model import Ask, Envelope, Party, Shown, Told
+from beckn.model import Ask, Envelope, GridEvent, Party, Shown, Told
 from models.domain.market import WATERMARK, ContractState, Window, WindowKind
 from models.domain.regions import REGIONS
 from models.domain.time import format_utc
@@ -93,6 +93,29 @@ def validity(windows: Sequence[Window]) -> tuple[str, str]:
 def rounded(value: float | None, places: int) -> float | None:
     """Return a number with so many decimal places; None stays None."""
     return None if value is None else round(value, places)
+
+
+def event_attributes(event: GridEvent) -> dict[str, Any]:
+    """Return news of the grid in the words of the compute-energy profile."""
+    found: dict[str, Any] = {
+        "gridEventAlert": {
+            "eventId": event.event_id,
+            "eventType": event.event_type,
+            "severity": "warning",
+            "message": event.message,
+        }
+    }
+    before, now = event.previous_carbon_g_per_kwh, event.carbon_g_per_kwh
+    if now is not None:
+        change = {"currentValue": rounded(now, 1), "unit": "gCO2/kWh"}
+        if before is not None:
+            change |= {
+                "previousValue": rounded(before, 1),
+                "change": rounded(now - before, 1),
+                "changeType": "increase" if now > before else "decrease",
+            }
+        found["carbonIntensityChange"] = change
+    return found
 
 
 CONTRACT_CODES: Mapping[ContractState, tuple[str, str, str]] = {

@@ -14,6 +14,7 @@ from beckn.dialects.base import (
     CONTRACT_CODES,
     PERFORMANCE_CODES,
     STATE_WORDS,
+    event_attributes,
     name_of,
     offer_id,
     rounded,
@@ -351,6 +352,8 @@ def contract_object(shown: Shown) -> dict[str, Any]:
         attributes["heldUntil"] = format_utc(held.held_until.replace(microsecond=0))
     if held.error:
         attributes["notice"] = held.error
+    if shown.event is not None:
+        attributes.update(event_attributes(shown.event))
     if window.is_simulated:
         attributes["watermark"] = WATERMARK
     found: dict[str, Any] = {

@@ -14,6 +14,7 @@ from beckn.dialects.base import (
     CATALOG_NAME,
     CONTRACT_CODES,
     STATE_WORDS,
+    event_attributes,
     name_of,
     offer_id,
     rounded,
@@ -400,6 +401,11 @@ def _order_object(shown: Shown) -> dict[str, Any]:
             "deliveredKwh": rounded(held.delivered_kwh, 3),
             "basis": "as planned, not metered",
         }
+    line = _line(shown)
+    if shown.event is not None:
+        told = event_attributes(shown.event)
+        delivery["beckn:gridEventAlert"] = told.pop("gridEventAlert")
+        line["beckn:orderItemAttributes"]["beckn:gridParameters"].update(told)
     return {
         "@context": CORE_CONTEXT,
         "@type": "beckn:Order",
@@ -407,7 +413,7 @@ def _order_object(shown: Shown) -> dict[str, Any]:
         "beckn:orderStatus": CONTRACT_CODES[held.state][1],
         "beckn:seller": shown.seller.subscriber_id,
         "beckn:buyer": held.peer_id or shown.seller.subscriber_id,
-        "beckn:orderItems": [_line(shown)],
+        "beckn:orderItems": [line],
         "beckn:fulfillment": {
             "@context": CORE_CONTEXT,
             "@type": "beckn:Fulfillment",

@@ -46,6 +46,9 @@ from models.domain.time import format_utc
 GROUP = "compute_flexibility"
 """Code of our tag group."""
 
+EVENT_GROUP = "grid_event"
+"""Code of the tag group that tells of the grid."""
+
 
 class V1Codec:
     """Codec of 1.1.0 and 1.1.1."""
@@ -234,6 +237,25 @@ def _item(window: Window) -> dict[str, Any]:
     }
 
 
+def _event_group(event: GridEvent) -> dict[str, Any]:
+    values = {
+        "event_id": event.event_id,
+        "event_type": event.event_type,
+        "message": event.message,
+        "carbon_gco2_per_kwh": _figure(event.carbon_g_per_kwh),
+        "previous_carbon_gco2_per_kwh": _figure(event.previous_carbon_g_per_kwh),
+    }
+    return {
+        "display": True,
+        "descriptor": {"code": EVENT_GROUP, "name": "Grid event"},
+        "list": [_tag(code, value) for code, value in values.items() if value],
+    }
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f}"
+
+
 def _order_object(shown: Shown) -> dict[str, Any]:
     held = shown.contract
     status = CONTRACT_CODES[held.state][2]
@@ -266,6 +288,8 @@ def _order_object(shown: Shown) -> dict[str, Any]:
     }
     if status:
         order["status"] = status
+    if shown.event is not None:
+        order["tags"] = [_event_group(shown.event)]
     if held.state is ContractState.HELD and held.held_until is not None:
         left = max(int((held.held_until - held.updated_at).total_seconds()), 0)
         order["quote"]["ttl"] = f"PT{left}S"
@@ -324,7 +348,7 @@ def _order(held: Mapping[str, Any], message: Mapping[str, Any]) -> Order:
 
 def _event(held: Mapping[str, Any]) -> GridEvent | None:
     for group in objects(held.get("tags")):
-        if inside(group, "descriptor", "code") != "grid_event":
+        if inside(group, "descriptor", "code") != EVENT_GROUP:
             continue
         values = {
             text(inside(entry, "descriptor", "code")): text(entry.get("value"))

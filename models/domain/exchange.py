@@ -40,6 +40,8 @@ class WorkKind:
     """Carry out a request that was accepted, and send the callback."""
     TAKE = "take"
     """Act on a callback that was accepted."""
+    TELL = "tell"
+    """Send news of a contract unasked; its body names the contract until the message is written."""
     SEND = "send"
     """Send a message that is ready."""
 
@@ -156,6 +158,9 @@ class ExchangeRepository(Protocol):
 
     def known(self, direction: str, peer_id: str, action: str, message_id: str) -> Message | None:
         """Return a message by what makes it one of a kind."""
+
+    def last_in(self, peer_id: str, transaction_id: str) -> Message:
+        """Return the last message of a peer in a transaction. Raises `NotFound`."""
 
     def messages(self, wanted: MessageFilter) -> tuple[Message, ...]:
         """Return messages, oldest first."""

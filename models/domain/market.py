@@ -221,6 +221,8 @@ class Contract:
     history: tuple[Step, ...] = ()
     applied: tuple[str, ...] = ()
     """Requests that had their effect, as `action message-id`."""
+    told_carbon_g_per_kwh: float | None = None
+    """What the buyer was told last that its carbon will be; None: nothing since it was sold. [gCO2/kWh]"""
     p415_value_gbp: float | None = None
     p415_reason: str = P415_REASON
     error: str = ""

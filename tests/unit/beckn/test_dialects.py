@@ -12,7 +12,17 @@ from beckn import context
 from beckn.context import BUYER_ACTIONS
 from beckn.dialects import CODECS
 from beckn.faults import Refused
-from beckn.model import Change, Dialect, Discover, Envelope, Order, Party, Reference, Shown
+from beckn.model import (
+    Change,
+    Dialect,
+    Discover,
+    Envelope,
+    GridEvent,
+    Order,
+    Party,
+    Reference,
+    Shown,
+)
 from models.domain.market import P415_REASON, WATERMARK, ContractState, WindowKind
 from models.domain.signal import Quality
 from tests.support import beckn_schemas
@@ -230,3 +240,22 @@ def test_messages_without_what_matters_are_refused_by_their_schema(
     with pytest.raises(Refused) as refused:
         CODECS[dialect].ask(action, message)
     assert refused.value.code.startswith("SCH_")
+
+
+@pytest.mark.parametrize("dialect", list(Dialect))
+@pytest.mark.parametrize("kind", KINDS)
+def test_news_of_the_grid_fit_the_published_schema_and_are_read_by_the_other_side(
+    dialect: Dialect, kind: WindowKind
+) -> None:
+    event = GridEvent("e-1", "carbon_spike", "it rose", 180.0, previous_carbon_g_per_kwh=150.0)
+    shown = Shown(a_contract(ContractState.CONFIRMED, a_window(kind)), SELLER, event)
+    message = CODECS[dialect].contract("on_update", shown)
+    if dialect in FILES:
+        sent = whole(dialect, "on_update", message)
+        assert beckn_schemas.problems(FILES[dialect], "on_update", sent) == []
+    told = CODECS[dialect].told("on_update", message, None).event
+    assert told is not None
+    assert (told.event_id, told.event_type, told.message) == ("e-1", "carbon_spike", "it rose")
+    assert told.carbon_g_per_kwh == 180.0
+    quiet = CODECS[dialect].contract("on_update", Shown(shown.contract, SELLER))
+    assert CODECS[dialect].told("on_update", quiet, None).event is None
