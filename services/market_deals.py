@@ -5,17 +5,14 @@ Nothing binds before `confirm`; capacity is kept from `hold` until its time runs
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from models.domain.asset import Asset
 from models.domain.errors import StalePlan
 from models.domain.exchange import ContractFilter
 from models.domain.market import (
     BINDING_STATES,
     OPEN_STATES,
-    Claim,
     Contract,
     ContractState,
     DealRefused,
@@ -26,19 +23,24 @@ from models.domain.market import (
     WindowKind,
 )
 from models.domain.ports import UnitOfWork
-from models.domain.time import SLOT, format_utc
+from models.domain.time import format_utc
 from services import market_jobs, market_records, planning
 from services.context import Context
 from services.market_claims import must_be_free
 from services.market_ends import end
+from services.market_keeping import claims_bound, claims_held
 from services.market_terms import WHOLE_KW, Terms, check_price, drafted, offered, quote_ends_at
 from services.market_windows import Catalogue, planned_kw
+from services.types import PlanRun
 
 TRIGGER = "contract"
 """Why a contract re-plans."""
 
 ATTEMPTS = 4
 """How often a step is tried anew where the plan moved on meanwhile."""
+
+TOLERANCE_KW = 0.01
+"""How far the planned load may miss what was promised, by rounding. [kW]"""
 
 MOST_OPEN, MOST_HELD = 100, 20
 """Quotes and holds that one counterparty may have at once: nobody keeps others away by keeping everything."""
@@ -115,7 +117,7 @@ def _hold(context: Context, terms: Terms, made: Contract, board: Catalogue) -> C
         )  # fmt: skip
         made = replace(made, version=made.version - 1)
         uow.market.put(made)
-        uow.market.claim(made.contract_id, _claims_held(uow, made))
+        uow.market.claim(made.contract_id, claims_held(uow, made))
         uow.decisions.append(market_records.contract(context, made, "held", {"held_until": until}))
         uow.plans.bump()
         uow.commit()
@@ -154,8 +156,7 @@ def confirm(context: Context, terms: Terms) -> Contract:
         raise DealRefused(DealRule.NOT_FOUND, "this contract is over another window")
     check_price(terms, held.price_gbp_per_kwh, held.quantity_kw, held.window)
     bound = _bind(context, held, terms.message_id)
-    planning.replan_after(context, trigger=TRIGGER)
-    return _checked_after(context, bound)
+    return _checked_after(context, bound, planning.replan_after(context, trigger=TRIGGER))
 
 
 def _bind(context: Context, held: Contract, message_id: str) -> Contract:
@@ -196,7 +197,8 @@ def _bind_now(context: Context, held: Contract, message_id: str, board: Catalogu
     kind = held.window.kind
     moves = held.moves
     if kind is not WindowKind.COMPUTE:
-        moves = board.flex[held.window.slot_id].moves
+        offer = board.flex[held.window.slot_id]
+        moves = (*offer.moves, *(offer.stays if kind is WindowKind.TURN_UP else ()))
     with context.uow(write=True) as uow:
         _same_plan(uow, board)
         asset = uow.assets.get(held.window.asset_id)
@@ -209,7 +211,7 @@ def _bind_now(context: Context, held: Contract, message_id: str, board: Catalogu
         if kind is WindowKind.TURN_UP or (kind is WindowKind.COMPUTE and held.job_id):
             market_jobs.bind(context, uow, moves, held.contract_id)
         uow.market.put(bound)
-        uow.market.claim(bound.contract_id, _claims_bound(asset, bound))
+        uow.market.claim(bound.contract_id, claims_bound(asset, bound))
         uow.decisions.append(
             market_records.contract(
                 context, bound, "confirmed",
@@ -230,21 +232,38 @@ def _told(move: Move) -> dict[str, object]:
     }
 
 
-def _checked_after(context: Context, bound: Contract) -> Contract:
-    """Return the contract, or end it where the plan could not give its job the window after all."""
-    if not bound.job_id or bound.side is not Side.SELLER:
+def _checked_after(context: Context, bound: Contract, run: PlanRun | None) -> Contract:
+    """Return the contract, or end it where the plan could not deliver it after all; unfinished plans are not judged."""
+    if run is None or not run.finished:
         return bound
-    with context.uow() as uow:
-        view = uow.jobs.view(bound.job_id, context.clock.now())
-    move = bound.moves[0]
-    award = view.plan.award if view.plan else None
-    waits = view.plan is None or (award is None and view.plan.refusal is None)
-    if waits or (award is not None and award.placement.start == move.to_start):
+    problem = _undelivered(context, bound)
+    if problem is None:
         return bound
-    reason = "the plan could not give the job this window"
-    end(context, bound, ContractState.CANCELLED, reason)
+    end(context, bound, ContractState.CANCELLED, problem)
     planning.replan_after(context, trigger=TRIGGER)
-    raise DealRefused(DealRule.QUANTITY, reason)
+    raise DealRefused(DealRule.QUANTITY, problem)
+
+
+def _undelivered(context: Context, bound: Contract) -> str | None:
+    """Return what the plan in force does not do of what was promised; None where it does it, or has yet to be made."""
+    kind, window = bound.window.kind, bound.window
+    with context.uow() as uow:
+        plans = [uow.jobs.view(move.job_id, context.clock.now()).plan for move in bound.moves]
+        drawn = planned_kw(uow, uow.assets.get(window.asset_id), window)
+    if any(plan is None or (plan.award is None and plan.refusal is None) for plan in plans):
+        return None
+    for move, plan in zip(bound.moves, plans, strict=True):
+        placed = plan.award.placement if plan is not None and plan.award is not None else None
+        if placed is None:
+            return "the plan could not place the work that this needs"
+        is_there = (placed.asset_id, placed.start) == (move.to_asset_id, move.to_start)
+        if kind is not WindowKind.TURN_DOWN and not is_there:
+            return "the plan could not give the work this window"
+    if kind is WindowKind.TURN_DOWN:
+        most = [kw - bound.quantity_kw + TOLERANCE_KW for kw in bound.baseline_kw]
+        if any(kw > limit for kw, limit in zip(drawn, most, strict=True)):
+            return "the plan could not take the load away"
+    return None
 
 
 def cancel(context: Context, held: Contract, message_id: str, reason: str = "") -> Contract:
@@ -304,7 +323,7 @@ def change_quantity(
         changed = replace(_applied(changed, "update", message_id), version=held.version + 1)
         uow.market.put(changed)
         bound = changed.state in BINDING_STATES
-        claims = _claims_bound(asset, changed) if bound else _claims_held(uow, changed)
+        claims = claims_bound(asset, changed) if bound else claims_held(uow, changed)
         uow.market.claim(changed.contract_id, claims)
         uow.decisions.append(market_records.contract(context, changed, "changed", {}))
         uow.plans.bump()
@@ -327,44 +346,6 @@ def _moves(context: Context, terms: Terms, made: Contract, board: Catalogue) -> 
     if made.job_id is None:
         return ()
     return (market_jobs.fit(context, made.job_id, made.window, terms.job_owner),)
-
-
-def _claims_held(uow: UnitOfWork, made: Contract) -> Sequence[Claim]:
-    """Return what is kept while a contract waits to be confirmed."""
-    window = made.window
-    asset = uow.assets.get(window.asset_id)
-    if window.kind is WindowKind.TURN_DOWN:
-        loads = planned_kw(uow, asset, window)
-        return [
-            Claim(made.contract_id, asset.asset_id, start, most_kw=kw / asset.pue)
-            for start, kw in zip(window.starts(), loads, strict=True)
-        ]
-    if window.kind is WindowKind.COMPUTE and made.job_id is not None:
-        move = made.moves[0]
-        job = uow.jobs.get(move.job_id)
-        return [
-            Claim(made.contract_id, asset.asset_id, move.to_start + k * SLOT, kw, job_id=job.job_id)
-            for k, kw in enumerate(job.slot_power_kw())
-        ]
-    power = made.quantity_kw / asset.pue
-    return [Claim(made.contract_id, asset.asset_id, start, power) for start in window.starts()]
-
-
-def _claims_bound(asset: Asset, bound: Contract) -> Sequence[Claim]:
-    """Return what a confirmed contract claims: jobs that are pinned take their power themselves."""
-    window = bound.window
-    if window.kind is WindowKind.TURN_DOWN:
-        return [
-            Claim(
-                bound.contract_id, asset.asset_id, start,
-                most_kw=max(kw - bound.quantity_kw, 0.0) / asset.pue,
-            )
-            for start, kw in zip(window.starts(), bound.baseline_kw, strict=True)
-        ]  # fmt: skip
-    if window.kind is WindowKind.TURN_UP or bound.job_id is not None:
-        return ()
-    power = bound.quantity_kw / asset.pue
-    return [Claim(bound.contract_id, asset.asset_id, start, power) for start in window.starts()]
 
 
 def _must_not_hoard(

@@ -56,6 +56,8 @@ class FlexOffer:
     mean_carbon_g_per_kwh: float | None
     quality: Quality
     moves: tuple[Move, ...]
+    stays: tuple[Move, ...] = ()
+    """Work that is there already and must stay, so that what comes is more (turn-up only)."""
 
     @property
     def price_gbp_per_kwh(self) -> float:
@@ -74,6 +76,8 @@ class _Board:
     picks: list[int]
     carbon: FloatArray
     quality: Quality
+    loose: FloatArray
+    """IT power of work that may leave and cannot be told to stay, by asset and half-hour. [kW]"""
 
     def gbp(self, k: int, pick: int) -> float:
         return self.options[k].objective_of(pick)
@@ -151,6 +155,16 @@ def _offer(
     capacity = float(change.min() if kind is WindowKind.TURN_UP else (-change).min()) * asset.pue
     if capacity < LEAST_KW:
         return None
+    stays: tuple[Move, ...] = ()
+    if kind is WindowKind.TURN_UP:
+        if (board.loose[row, first : first + length] > 0.0).any():
+            return None  # nobody could promise that the load there stays
+        moved = {k for k, _ in moves}
+        stays = tuple(
+            _move(board, k, pick)
+            for k, pick in enumerate(board.picks)
+            if k not in moved and _touches(board.options[k], pick, row, first, first + length)
+        )
     grams = board.carbon[row, first : first + length]
     return FlexOffer(
         kind=kind,
@@ -164,6 +178,7 @@ def _offer(
         else round(float(grams.mean()) * 1e3, 2),
         quality=board.quality,
         moves=tuple(_move(board, k, pick) for k, pick in moves),
+        stays=stays,
     )
 
 
@@ -180,6 +195,7 @@ def _move(board: _Board, k: int, pick: int) -> Move:
         to_asset_id=board.assets[int(mine.asset_row[pick])].asset_id,
         power_kw=float(mine.power_kw.max()),
         extra_gbp=_extra(board, k, pick),
+        from_asset_id=board.assets[int(mine.asset_row[board.picks[k]])].asset_id,
     )
 
 
@@ -257,7 +273,7 @@ def _board(
 ) -> _Board | None:
     """Lay out the plan in force; None where no job could move."""
     now = context.clock.now()
-    movable = _movable(context, uow, assets)
+    movable, loose = _movable(context, uow, assets)
     if not movable:
         return None
     jobs = [job for job, _ in movable]
@@ -290,37 +306,60 @@ def _board(
         for series in (known.carbon, known.price)
         for one in series.provenances
     ]
+    on_board = {mine.job.job_id for mine in options}
+    loose += [plan for job, plan in movable if job.job_id not in on_board]
     return _Board(
         horizon, table.assets, options, board_plan, picks, table.carbon_kg_per_kwh,
-        worst_quality(qualities),
+        worst_quality(qualities), _loose_kw(table.assets, horizon, loose),
     )  # fmt: skip
+
+
+def _loose_kw(assets: Sequence[Asset], horizon: Horizon, plans: Sequence[JobPlan]) -> FloatArray:
+    """Return the IT power of some awards; shape (assets, slots). [kW]"""
+    rows = {asset.asset_id: k for k, asset in enumerate(assets)}
+    found = np.zeros((len(assets), horizon.slots))
+    for plan in plans:
+        assert plan.award is not None
+        placed = plan.award.placement
+        for start, power_kw in reserved_kw(placed).items():
+            at = horizon.index_of(start)
+            if placed.asset_id in rows and 0 <= at < horizon.slots:
+                found[rows[placed.asset_id], at] += power_kw
+    return found
 
 
 def _movable(
     context: Context, uow: UnitOfWork, assets: Sequence[Asset]
-) -> list[tuple[Job, JobPlan]]:
-    """Return jobs of one stretch that are planned, have not started, and that nobody and nothing ties down."""
+) -> tuple[list[tuple[Job, JobPlan]], list[JobPlan]]:
+    """Return jobs of one stretch that are planned, have not started, and that nobody and nothing ties down.
+
+    Beside them the plans of work that is neither: it may be planned elsewhere any time.
+    """
     now = context.clock.now()
     by_id = {asset.asset_id: asset for asset in assets}
     plans = uow.plans.current()
     jobs = uow.jobs.open_jobs()
     waited_for = {name for job in jobs for name in job.depends_on}
-    found = []
+    found: list[tuple[Job, JobPlan]] = []
+    loose: list[JobPlan] = []
     for job in jobs:
         plan = plans.get(job.job_id)
         if plan is None or plan.award is None or job.status is not JobStatus.SCHEDULED:
             continue
-        tied = job.is_held or job.pinned_start is not None or bool(job.depends_on)
         asset = by_id.get(plan.award.placement.asset_id)
-        if tied or job.job_id in waited_for or job.flexibility is not Flexibility.DEFERRABLE:
+        lead = freeze_lead(context.settings, asset)
+        if asset is None or plan.award.placement.start <= now + lead:
             continue
-        if asset is None or plan.award.placement.start <= now + freeze_lead(
-            context.settings, asset
-        ):
+        if job.pinned_start is not None:
             continue
-        found.append((job, plan))
+        tied = job.is_held or bool(job.depends_on) or job.job_id in waited_for
+        if tied or job.flexibility is not Flexibility.DEFERRABLE:
+            loose.append(plan)
+        else:
+            found.append((job, plan))
     found.sort(key=lambda pair: (-pair[0].it_energy_kwh, pair[0].job_id))
-    return sorted(found[:MOST_JOBS], key=lambda pair: pair[0].job_id)
+    loose += [plan for _, plan in found[MOST_JOBS:]]
+    return sorted(found[:MOST_JOBS], key=lambda pair: pair[0].job_id), loose
 
 
 def _held_by_others(

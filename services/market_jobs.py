@@ -93,6 +93,7 @@ def fit(
         to_asset_id=asset.asset_id,
         power_kw=max(job.slot_power_kw()),
         extra_gbp=0.0,
+        from_asset_id=award.placement.asset_id if award else "",
     )
 
 

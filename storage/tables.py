@@ -473,8 +473,8 @@ class ClaimRow(Base):
     contract_id: Mapped[str] = mapped_column(
         ForeignKey("market_contracts.contract_id"), primary_key=True
     )
+    asset_id: Mapped[str] = mapped_column(ForeignKey("assets.asset_id"), primary_key=True)
     slot_start: Mapped[datetime] = mapped_column(primary_key=True)
-    asset_id: Mapped[str] = mapped_column(ForeignKey("assets.asset_id"))
     power_kw: Mapped[float]
     most_kw: Mapped[float | None]
     job_id: Mapped[str | None]

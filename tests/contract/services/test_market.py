@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -12,10 +12,11 @@ from models.domain.access import Caller, Role
 from models.domain.errors import Conflict, Forbidden, InvalidRequest, NotFound
 from models.domain.job import JobStatus
 from models.domain.market import Contract, ContractState, DealRefused, DealRule, Window, WindowKind
-from services import controls, market, market_deals, market_ends, market_watch
+from services import controls, market, market_deals, market_ends, market_watch, planning
 from services.market import Wanted
 from services.market_terms import Terms
 from services.market_windows import LEAD, catalogue
+from services.types import PlanRun
 from tests.support import world as worlds
 from tests.support.world import NOON, OPERATOR, World, hours, placed, with_cluster
 
@@ -401,6 +402,130 @@ def test_a_turn_up_brings_the_load_it_promised(world: World) -> None:
             )
     market.cancel(world.context, OPERATOR, made.contract_id)
     assert all(world.view(move.job_id).job.pinned_start is None for move in made.moves)
+
+
+def room(world: World, start: datetime) -> float:
+    """Return the capacity still on offer in the hour from an instant, at the meter; 0 where none is. [kW]"""
+    found = [
+        w.capacity_kw
+        for w in catalogue(world.context).windows
+        if w.kind is WindowKind.COMPUTE and w.start == start and w.slots == 2
+    ]
+    return found[0] if found else 0.0
+
+
+def test_the_room_into_which_work_would_move_is_kept_until_confirm(world: World) -> None:
+    with_cluster(world, max_power_kw=40.0)
+    job_id = submitted(
+        world, estimated_power_kw=30.0, duration=hours(1), earliest_start=NOON + hours(4),
+        latest_finish=NOON + hours(6),
+    )  # fmt: skip
+    start = placed(world, job_id).start
+    window = next(
+        w
+        for w in catalogue(world.context).windows
+        if w.kind is WindowKind.TURN_DOWN and w.start <= start and w.end >= start + hours(1)
+    )
+    held = market_deals.hold(world.context, terms(window))
+    (move,) = held.moves
+    assert move.from_start == start
+    # 30 of 40 kW are kept where the job would move to; where it is, it holds them itself.
+    with world.context.uow() as uow:
+        kept = {c.slot_start: c.power_kw for c in uow.market.claims(NOON) if c.power_kw}
+    assert kept == {move.to_start + k * SLOT: 30.0 for k in range(2)}
+    assert room(world, move.to_start) == pytest.approx(10.0)
+    # Nobody else gets it, also by planning.
+    other = submitted(
+        world, estimated_power_kw=20.0, duration=hours(1), earliest_start=move.to_start,
+        latest_finish=move.to_start + hours(1), job_name="other",
+    )  # fmt: skip
+    assert world.view(other).status is JobStatus.REFUSED
+    with pytest.raises(DealRefused):
+        market_deals.hold(
+            world.context,
+            terms(window, "rival", slot_id=_hour(world, move.to_start), quantity_kw=20.0),
+        )
+    bound = market_deals.confirm(world.context, terms(window, message_id="t-2"))
+    assert bound.state is ContractState.CONFIRMED
+    assert placed(world, job_id).start == move.to_start
+    with world.context.uow() as uow:
+        assert all(claim.power_kw == 0.0 for claim in uow.market.claims(NOON))
+
+
+def _hour(world: World, start: datetime) -> str:
+    return next(
+        w.slot_id
+        for w in catalogue(world.context).windows
+        if w.kind is WindowKind.COMPUTE and w.start == start and w.slots == 2
+    )
+
+
+def test_a_turn_up_keeps_the_load_that_was_there_and_nobody_sells_the_opposite(
+    world: World,
+) -> None:
+    busy(world)
+    window = one(world, WindowKind.TURN_UP, None, 1)
+    before = drawn(world, window)
+    _, made = sold(world, WindowKind.TURN_UP)
+    # Whatever becomes cheap elsewhere: what was there stays, and what was promised comes on top.
+    cheap = made.window.start + hours(6)
+    world.grids["live"].price = lambda _place, at: 0.01 if at >= cheap else 0.90
+    world.at(world.clock.now() + timedelta(minutes=1))
+    planning.schedule_all(world.context, OPERATOR)
+    for was, now in zip(before, drawn(world, window), strict=True):
+        assert now >= was + made.quantity_kw - 1e-6
+    offered = [
+        w
+        for w in catalogue(world.context).windows
+        if w.kind is WindowKind.TURN_DOWN and w.start < window.end and w.end > window.start
+    ]
+    assert offered == []
+
+
+def test_no_turn_up_is_offered_where_load_may_leave_that_nobody_can_hold(world: World) -> None:
+    with_cluster(world)
+    free = submitted(
+        world, estimated_power_kw=30.0, duration=hours(1), latest_finish=NOON + hours(30)
+    )
+    assert {w.start for w in catalogue(world.context).windows if w.kind is WindowKind.TURN_UP}
+    first = submitted(
+        world, estimated_power_kw=20.0, duration=hours(1), latest_finish=NOON + hours(12)
+    )
+    # It waits for the other: a chain is planned as a whole, and nobody can tell it to stay.
+    loose = submitted(
+        world, estimated_power_kw=20.0, duration=hours(2), depends_on=(first,),
+        latest_finish=NOON + hours(20),
+    )  # fmt: skip
+    busy_slots = set()
+    for segment in placed(world, loose).segments:
+        at = segment.start
+        while at < segment.end:
+            busy_slots.add(at)
+            at += SLOT
+    offered = [w for w in catalogue(world.context).windows if w.kind is WindowKind.TURN_UP]
+    assert offered
+    assert all(not busy_slots & set(w.starts()) for w in offered)
+    assert world.view(free).status is JobStatus.SCHEDULED
+
+
+@pytest.mark.parametrize("kind", [WindowKind.TURN_DOWN, WindowKind.TURN_UP])
+def test_flexibility_that_the_plan_does_not_deliver_is_not_sold(
+    world: World, kind: WindowKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = busy(world)
+    window = one(world, kind, None, 1)
+    before = drawn(world, window)
+    run = PlanRun("n", finished=True)
+    with monkeypatch.context() as patch:
+        # A planner that ends without having moved anything.
+        patch.setattr(market_deals.planning, "replan_after", lambda *_, **__: run)
+        with pytest.raises(DealRefused, match="the plan could not") as refused:
+            market_deals.confirm(world.context, terms(window))
+    assert refused.value.rule is DealRule.QUANTITY
+    assert drawn(world, window) == before
+    with world.context.uow() as uow:
+        assert uow.market.claims(NOON) == ()
+    assert all(world.view(job).job.pinned_start is None for job in jobs)
 
 
 def test_the_contract_of_a_cancelled_job_ends(world: World) -> None:
