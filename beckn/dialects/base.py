@@ -129,7 +129,7 @@ CONTRACT_CODES: Mapping[ContractState, tuple[str, str, str]] = {
     ContractState.EXPIRED: ("CANCELLED", "CANCELLED", "CANCELLED"),
     ContractState.FAILED: ("CANCELLED", "FAILED", "CANCELLED"),
 }
-"""Status by state, as (LTS contract, rc1 order, v1 order); an empty one is not written."""
+"""Status by state, as (LTS contract, step towards it in words, v1 order); an empty one is not written."""
 
 PERFORMANCE_CODES: Mapping[ContractState, str] = {
     ContractState.CONFIRMED: "SCHEDULED",

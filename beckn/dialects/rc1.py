@@ -1,6 +1,7 @@
 """Protocol version 2.0.0, release candidate 1, in the words of the compute-energy and demand-flexibility profiles.
 
-There is no schema behind those profiles, only samples: lenient in, in the samples' vocabulary out.
+There is no schema behind those profiles, only samples, and these do not fit the schema of the core they build on.
+What is written fits the core, with the profiles' words in the attributes; what is read may be either.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from typing import Any
 from beckn.context import duration_text
 from beckn.dialects.base import (
     CATALOG_NAME,
-    CONTRACT_CODES,
     STATE_WORDS,
     event_attributes,
     name_of,
@@ -58,6 +58,22 @@ FLEX_CONTEXT = f"{RAW}/DemandFlexibility/v1/context.jsonld"
 
 FLEX_DOMAIN = "demand-flexibility"
 ENERGY_DOMAIN = "compute-energy"
+
+UNKNOWN = "unknown"
+"""What stands where the schema demands a name and nobody said one."""
+
+ORDER_CODES: Mapping[ContractState, str] = {
+    ContractState.REQUESTED: "CREATED",
+    ContractState.QUOTED: "CREATED",
+    ContractState.HELD: "PENDING",
+    ContractState.CONFIRMED: "CONFIRMED",
+    ContractState.RUNNING: "INPROGRESS",
+    ContractState.COMPLETE: "COMPLETED",
+    ContractState.CANCELLED: "CANCELLED",
+    ContractState.EXPIRED: "CANCELLED",
+    ContractState.FAILED: "FAILED",
+}
+"""Status of an order by state, in the words of the schema."""
 
 FULFILMENT_CODES = {
     ContractState.REQUESTED: "PENDING",
@@ -127,12 +143,7 @@ class Rc1Codec:
                 "schema:startDate": begin,
                 "schema:endDate": end,
             },
-            "beckn:provider": {
-                "@context": CORE_CONTEXT,
-                "@type": "beckn:Provider",
-                "beckn:id": seller.subscriber_id,
-                "beckn:descriptor": _descriptor(seller.subscriber_id),
-            },
+            "beckn:providerId": seller.subscriber_id,
             "beckn:items": [_item(window, seller) for window in windows],
             "beckn:offers": [_offer(window, seller) for window in windows],
         }
@@ -148,21 +159,24 @@ class Rc1Codec:
     ) -> dict[str, Any]:
         """Return the message that answers track, support or rating."""
         if action == "on_track":
-            running = shown is not None and shown.contract.state is ContractState.RUNNING
-            status = "active" if running else "inactive"
-            return {"tracking": {"id": order_id, "url": f"{seller.url}/status", "status": status}}
-        if action == "on_support":
             return {
-                "support": {"name": seller.subscriber_id, "url": seller.url, "channels": ["api"]}
+                "order": _named_order(order_id, seller) if shown is None else _order_object(shown)
             }
+        if action == "on_support":
+            return {"support": _support(seller.subscriber_id, url=seller.url)}
         return {"received": True}
 
     def failed(self, action: str, echo: Mapping[str, Any]) -> dict[str, Any]:
         """Return the message of a callback that carries an error."""
         if action == "on_discover":
             return {"catalogs": []}
-        name = inside(echo, "order", "beckn:id") or echo.get("order_id") or ""
-        return {"order": {"@context": CORE_CONTEXT, "@type": "beckn:Order", "beckn:id": name}}
+        if action == "on_support":
+            return {"support": _support(UNKNOWN)}
+        if action == "on_rating":
+            return {"received": False}
+        held = first(echo.get("order"))
+        name = text(held.get("beckn:id")) or text(echo.get("order_id"))
+        return {"order": _named_order(name, None, held)}
 
     def error(self, refused: Refused) -> dict[str, Any]:
         """Return an error object."""
@@ -322,14 +336,15 @@ def _attributes(window: Window) -> dict[str, Any]:
 
 
 def _item(window: Window, seller: Party) -> dict[str, Any]:
-    place = REGIONS[window.region].name
     return {
         "@context": CORE_CONTEXT,
         "@type": "beckn:Item",
         "beckn:id": window.slot_id,
         "beckn:descriptor": _descriptor(name_of(window), short_of(window)),
-        "beckn:provider": seller.subscriber_id,
-        "beckn:availableAt": [{"address": {"addressRegion": place, "addressCountry": "GB"}}],
+        "beckn:provider": {
+            "beckn:id": seller.subscriber_id,
+            "beckn:descriptor": _descriptor(seller.subscriber_id),
+        },
         "beckn:itemAttributes": _attributes(window),
     }
 
@@ -345,7 +360,7 @@ def _offer(window: Window, seller: Party, price: float | None = None) -> dict[st
         "beckn:items": [window.slot_id],
         "beckn:price": {
             "currency": "GBP",
-            "value": f"{asked or 0.0:.6f}",
+            "value": rounded(asked or 0.0, 6),
             "price": rounded(asked or 0.0, 6),
         },
         "beckn:offerAttributes": {
@@ -366,8 +381,10 @@ def _line(shown: Shown) -> dict[str, Any]:
         attributes["beckn:pricingParameters"]["estimatedCost"] = rounded(held.value_gbp, 4)
     else:
         attributes["@type"] = "beckn:DemandFlexibilityParticipation"
-        attributes["beckn:committedReduction"] = rounded(held.quantity_kw, 3)
-        attributes["beckn:committedReductionUnit"] = "kW"
+        # The profile knows reductions only; an increase is not called one.
+        change = "Increase" if held.window.kind is WindowKind.TURN_UP else "Reduction"
+        attributes[f"beckn:committed{change}"] = rounded(held.quantity_kw, 3)
+        attributes[f"beckn:committed{change}Unit"] = "kW"
         attributes["beckn:participationStatus"] = str(held.state)
         attributes["beckn:estimatedIncentive"] = rounded(held.value_gbp, 4)
         attributes["beckn:estimatedIncentiveCurrency"] = "GBP"
@@ -378,9 +395,43 @@ def _line(shown: Shown) -> dict[str, Any]:
         "@type": "beckn:OrderItem",
         "beckn:lineId": "line-1",
         "beckn:orderedItem": held.window.slot_id,
-        "beckn:quantity": 1,
+        "beckn:quantity": {
+            "unitCode": "KWT",
+            "unitText": "kW",
+            "unitQuantity": rounded(held.quantity_kw, 3),
+        },
         "beckn:acceptedOffer": _offer(held.window, shown.seller, held.price_gbp_per_kwh),
         "beckn:orderItemAttributes": attributes,
+    }
+
+
+def _buyer(name: str) -> dict[str, str]:
+    return {"@context": CORE_CONTEXT, "@type": "beckn:Buyer", "beckn:id": name}
+
+
+def _support(name: str, **more: str) -> dict[str, Any]:
+    head = {"@context": CORE_CONTEXT, "@type": "beckn:SupportInfo", "name": name}
+    return {**head, **more, "channels": ["WEB"]}
+
+
+def _named_order(
+    name: str, seller: Party | None, held: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return an order of which no more is known than its name, with what the schema demands of one."""
+    said = held or {}
+    line = first(said.get("beckn:orderItems"))
+    buyer = said.get("beckn:buyer")
+    buyer_name = text(buyer) or text(inside(said, "beckn:buyer", "beckn:id")) or UNKNOWN
+    return {
+        "@context": CORE_CONTEXT,
+        "@type": "beckn:Order",
+        "beckn:id": name or UNKNOWN,
+        "beckn:orderStatus": "REJECTED",
+        "beckn:seller": seller.subscriber_id
+        if seller
+        else text(said.get("beckn:seller")) or UNKNOWN,
+        "beckn:buyer": _buyer(buyer_name),
+        "beckn:orderItems": [{"beckn:orderedItem": text(line.get("beckn:orderedItem")) or UNKNOWN}],
     }
 
 
@@ -410,22 +461,22 @@ def _order_object(shown: Shown) -> dict[str, Any]:
         "@context": CORE_CONTEXT,
         "@type": "beckn:Order",
         "beckn:id": held.external_id or held.contract_id,
-        "beckn:orderStatus": CONTRACT_CODES[held.state][1],
+        "beckn:orderStatus": ORDER_CODES[held.state],
         "beckn:seller": shown.seller.subscriber_id,
-        "beckn:buyer": held.peer_id or shown.seller.subscriber_id,
+        "beckn:buyer": _buyer(held.peer_id or shown.seller.subscriber_id),
         "beckn:orderItems": [line],
         "beckn:fulfillment": {
             "@context": CORE_CONTEXT,
             "@type": "beckn:Fulfillment",
             "beckn:id": "fulfillment-1",
-            "beckn:mode": "GRID-BASED" if is_compute else "DEMAND_RESPONSE",
-            "beckn:status": FULFILMENT_CODES.get(held.state, "CANCELLED"),
+            "beckn:mode": "RESERVATION",
+            "beckn:fulfillmentStatus": FULFILMENT_CODES.get(held.state, "CANCELLED"),
             "beckn:deliveryAttributes": delivery,
         },
         "beckn:orderAttributes": {
-            "@context": ENERGY_CONTEXT,
-            "@type": "beckn:ComputeEnergyOrder",
-            "beckn:requestType": "compute_slot_reservation",
+            "@context": ENERGY_CONTEXT if is_compute else FLEX_CONTEXT,
+            "@type": f"beckn:{'ComputeEnergy' if is_compute else 'DemandFlexibility'}Order",
+            "beckn:requestType": "compute_slot_reservation" if is_compute else "activation",
             "p415": {"valueGbp": held.p415_value_gbp, "reason": held.p415_reason},
         },
     }

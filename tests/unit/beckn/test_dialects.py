@@ -30,7 +30,11 @@ from tests.support.deals import NOW, a_contract, a_window
 from tests.support.shared import shared_path
 
 SELLER = Party("flex.example", "https://flex.example/beckn")
-FILES = {Dialect.LTS: beckn_schemas.LTS, Dialect.V1: beckn_schemas.V1}
+FILES = {
+    Dialect.LTS: beckn_schemas.LTS,
+    Dialect.RC1: beckn_schemas.RC1,
+    Dialect.V1: beckn_schemas.V1,
+}
 KINDS = list(WindowKind)
 STATES = list(ContractState)
 
@@ -164,6 +168,15 @@ def test_a_contract_written_in_a_dialect_is_read_back_by_both_sides(dialect: Dia
         assert asked.price_gbp_per_kwh == pytest.approx(0.12)
 
 
+def test_an_increase_is_not_called_a_reduction() -> None:
+    for kind, word in [(WindowKind.TURN_DOWN, "Reduction"), (WindowKind.TURN_UP, "Increase")]:
+        held = a_contract(ContractState.CONFIRMED, a_window(kind))
+        text = json.dumps(CODECS[Dialect.RC1].contract("on_confirm", Shown(held, SELLER)))
+        other = "Increase" if word == "Reduction" else "Reduction"
+        assert f'"beckn:committed{word}": 100.0' in text
+        assert f"beckn:committed{other}" not in text
+
+
 @pytest.mark.parametrize("dialect", list(Dialect))
 def test_simulated_windows_carry_the_watermark_and_p415_stays_null_with_its_reason(
     dialect: Dialect,
@@ -205,7 +218,7 @@ def test_every_official_sample_is_understood_in_its_dialect() -> None:
     assert seen == {Dialect.LTS: 23, Dialect.RC1: 24, Dialect.V1: 29}
 
 
-def test_the_official_windows_of_full_dates_are_read() -> None:
+def test_official_windows_that_name_no_region_of_ours_are_left_out() -> None:
     path = shared_path("beckn/samples/rc1-demand-flexibility/1.discover/on_discover-response.json")
     told = CODECS[Dialect.RC1].told("on_discover", json.loads(path.read_text())["message"], None)
     assert told.windows == ()  # they name no region of ours, so none can be used
