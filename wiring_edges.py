@@ -109,7 +109,8 @@ def _slurm(settings: Settings, run_dir: Path, secret: Callable[[str, str], str |
 def protocol(context: Context, settings: Settings) -> MarketProtocol:
     """Return what speaks for us on the market; without an identity it sends and receives nothing."""
     from beckn import keys
-    from beckn.node import Node, Unconnected
+    from beckn.node import Node
+    from beckn.unconnected import Unconnected
 
     if not settings.beckn_subscriber_id:
         return Unconnected()

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
 
 from models.domain.market import Contract, Window
 
@@ -69,8 +67,6 @@ class Order:
     value_gbp: float | None = None
     currency: str = "GBP"
     job_id: str | None = None
-    echo: Mapping[str, Any] = field(default_factory=dict)
-    """The message as received, for answers that must repeat it."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +75,6 @@ class Reference:
 
     order_id: str
     reason: str = ""
-    echo: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -90,7 +85,6 @@ class Change:
     quantity_kw: float | None = None
     response: str = ""
     """What the counterparty says it does about an event, e.g. `workload_shift`."""
-    echo: Mapping[str, Any] = field(default_factory=dict)
 
 
 Ask = Discover | Order | Reference | Change

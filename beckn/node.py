@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import re
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -13,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from beckn import wire
-from beckn.admission import AUTHORIZATION, Admission, Admitted, answered, digest
+from beckn.admission import Admission, Admitted, answered, digest
 from beckn.buyer import Buyer
 from beckn.dialects import CODECS
 from beckn.faults import Refused
@@ -22,10 +20,12 @@ from beckn.journal import GroupCommit
 from beckn.limits import Buckets
 from beckn.model import Dialect, Party
 from beckn.outbox import Outbox
+from beckn.refused_ids import dialect_of, readable_ids, signature_in
 from beckn.registry import CachedRegistry
 from beckn.seller import Seller
-from beckn.signing import Signer, parse_header
-from models.domain.errors import HalfhourError, InvalidRequest
+from beckn.signing import Signer
+from beckn.unconnected import written
+from models.domain.errors import HalfhourError
 from models.domain.exchange import Message, Work, WorkKind
 from models.domain.market import Contract, Window
 from models.domain.peers import PeerTransport
@@ -48,11 +48,6 @@ KEEP_MESSAGES = timedelta(days=90)
 CALLBACK_LIFE = timedelta(minutes=10)
 """How long a callback is tried. [s]"""
 
-NOWHERE = Party("not-connected", "https://not-connected.invalid/beckn")
-"""Who a catalogue names as its seller where no identity is set."""
-
-_TEXT = re.compile(r"[\x20-\x7e]{1,128}")
-
 
 @dataclass(frozen=True)
 class _Taken:
@@ -61,17 +56,6 @@ class _Taken:
     message: Message
     work: Work
     said: Mapping[str, Any]
-
-
-def written(dialect: str, windows: Sequence[Window], party: Party = NOWHERE) -> Mapping[str, Any]:
-    """Return windows in a dialect's own shape.
-
-    Raises:
-        InvalidRequest: If the dialect is not spoken here.
-    """
-    if dialect not in set(Dialect):
-        raise InvalidRequest(f"{dialect[:20]!r} is not a dialect; use lts, rc1 or v1")
-    return CODECS[Dialect(dialect)].catalog(windows, party, None)
 
 
 class Node:
@@ -247,8 +231,8 @@ class Node:
         address: str,
     ) -> Reply:
         """Answer with a NACK in the dialect of the message, as far as it can be read, and keep a record."""
-        ids = _readable_ids(raw)
-        dialect = _dialect_of(ids)
+        ids = readable_ids(raw)
+        dialect = dialect_of(ids)
         codec = CODECS[dialect]
         status = refused.status
         if dialect is Dialect.V1 and not refused.code.startswith("AUT"):
@@ -258,7 +242,7 @@ class Node:
         if dialect is Dialect.LTS:
             now = int(self._context.system_now().timestamp())
             headers["Signature"] = self._signer.header(
-                body, now, request_signature=_signature_in(given)
+                body, now, request_signature=signature_in(given)
             )
         if refused.retry_after:
             headers["Retry-After"] = str(refused.retry_after)
@@ -370,112 +354,5 @@ class Node:
             self._stopped.wait(GATHER_SECONDS)
 
 
-class Unconnected:
-    """`MarketProtocol` without an identity: catalogues can be written, nothing is sent or received."""
-
-    identity: Identity | None = None
-
-    def catalogue(self, dialect: str, windows: Sequence[Window]) -> Mapping[str, Any]:
-        """Return windows in a dialect's own shape."""
-        return written(dialect, windows)
-
-    def receive(
-        self, action: str, raw: bytes, headers: Sequence[tuple[str, str]], address: str
-    ) -> Reply:
-        """Refuse everything."""
-        del action, headers, address
-        ids = _readable_ids(raw)
-        refused = Refused("NET_INTERNAL_ERROR", "this installation is not connected to a network")
-        body = CODECS[_dialect_of(ids)].nack(ids.get("message_id", ""), refused)
-        return Reply(503, wire.serialise(body), {"Content-Type": "application/json"})
-
-    def discover(
-        self, text: str = "", expression: str = "", dialect: str = "lts"
-    ) -> tuple[str, int]:
-        """Refuse."""
-        del text, expression, dialect
-        raise _not_connected()
-
-    def found(self) -> tuple[Window, ...]:
-        """Return nothing."""
-        return ()
-
-    def take_window(
-        self, slot_id: str, job_id: str | None, dialect: str = "lts", seller: str = ""
-    ) -> Contract:
-        """Refuse."""
-        del slot_id, job_id, dialect, seller
-        raise _not_connected()
-
-    def ask(self, contract_id: str, action: str) -> Contract:
-        """Refuse."""
-        del contract_id, action
-        raise _not_connected()
-
-    def drain(self, limit: int = 100) -> int:
-        """Do nothing."""
-        del limit
-        return 0
-
-    def tidy(self) -> int:
-        """Do nothing."""
-        return 0
-
-    def wake(self) -> None:
-        """Do nothing."""
-
-    def close(self) -> None:
-        """Do nothing."""
-
-
-def _not_connected() -> HalfhourError:
-    return InvalidRequest(
-        "this installation is not connected to a network; set HALFHOUR_BECKN_SUBSCRIBER_ID and the settings beside it"
-    )
-
-
 def _with_request(work: Work, seq: int) -> Work:
     return replace(work, request_seq=seq)
-
-
-def _readable_ids(raw: bytes) -> dict[str, str]:
-    """Return what can be read of a message's ids, for its refusal; never fails."""
-    try:
-        text = raw[: wire.MOST_BYTES].decode()
-        message = json.loads(text) if wire.deepest(text) <= wire.MOST_DEPTH else None
-    except ValueError:
-        return {}
-    context = message.get("context") if isinstance(message, dict) else None
-    if not isinstance(context, dict):
-        return {}
-    found: dict[str, str] = {}
-    for name, keys in {
-        "message_id": ("messageId", "message_id"),
-        "transaction_id": ("transactionId", "transaction_id"),
-        "buyer": ("bapId", "bap_id"),
-        "seller": ("bppId", "bpp_id"),
-        "version": ("version",),
-        "camel": ("messageId", "transactionId", "bapId"),
-    }.items():
-        for key in keys:
-            value = context.get(key)
-            if isinstance(value, str) and _TEXT.fullmatch(value):
-                found.setdefault(name, value)
-    return found
-
-
-def _signature_in(headers: Sequence[tuple[str, str]]) -> str | None:
-    """Return the signature that a refused message came with, as far as it can be read."""
-    given = [value for name, value in headers if name.lower() == AUTHORIZATION]
-    if len(given) != 1:
-        return None
-    try:
-        return parse_header(given[0]).signature
-    except Refused:
-        return None
-
-
-def _dialect_of(ids: Mapping[str, str]) -> Dialect:
-    if ids.get("version", "").startswith("1."):
-        return Dialect.V1
-    return Dialect.LTS if "camel" in ids or not ids else Dialect.RC1

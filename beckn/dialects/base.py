@@ -8,8 +8,10 @@ from typing import Any, Protocol
 
 from beckn.faults import Refused
 from beckn.model import Ask, Envelope, GridEvent, Party, Shown, Told
+from beckn.reading import first, inside, text
 from models.domain.market import WATERMARK, ContractState, Window, WindowKind
 from models.domain.regions import REGIONS
+from models.domain.signal import Quality
 from models.domain.time import format_utc
 
 CONFIRM_BEFORE = timedelta(minutes=30)
@@ -147,3 +149,66 @@ STATE_WORDS: Mapping[str, str] = {
     ),
 }  # fmt: skip
 """What a counterparty's status means."""
+
+
+# --- reading what others write ----------------------------------------------------------------
+
+_KINDS = {str(kind): kind for kind in WindowKind}
+_QUALITIES = {str(quality): quality for quality in Quality}
+
+
+def fault_in(error: Any) -> tuple[str, str]:
+    """Return code and words of the error of a callback; empty where there is none."""
+    fault = first(error)
+    return text(fault.get("code")), text(fault.get("message"))
+
+
+def expression_in(filters: Any, path: str) -> str:
+    """Return the JSONPath expression of a discovery, empty where there is none.
+
+    Raises:
+        Refused: If it is written in anything else.
+    """
+    if inside(filters, "type") not in {None, "jsonpath"}:
+        raise Refused("SCH_INVALID_ENUM", "filters are taken as jsonpath only", path)
+    return text(inside(filters, "expression"))
+
+
+def intent_of(words: str, expression: str, words_name: str) -> dict[str, Any]:
+    """Return what our own discovery asks for, its words under a dialect's name for them."""
+    found: dict[str, Any] = {words_name: words} if words else {}
+    if expression:
+        found["filters"] = {"type": "jsonpath", "expression": expression}
+    return found
+
+
+def read_window(
+    slot_id: str,
+    kind: WindowKind | str,
+    region: str,
+    hours: tuple[datetime | None, datetime | None],
+    capacity_kw: float | None,
+    price_gbp_per_kwh: float | None,
+    mean_carbon_g_per_kwh: float | None,
+    quality: str,
+    peer_id: str,
+) -> Window | None:
+    """Return a window another party describes; None where it does not say all that matters."""
+    start, end = hours
+    known = _KINDS.get(kind)
+    if start is None or end is None or end <= start or capacity_kw is None or known is None:
+        return None
+    if not slot_id or region not in REGIONS:
+        return None
+    return Window(
+        slot_id=slot_id,
+        kind=known,
+        region=region,
+        start=start,
+        end=end,
+        capacity_kw=capacity_kw,
+        price_gbp_per_kwh=price_gbp_per_kwh,
+        mean_carbon_g_per_kwh=mean_carbon_g_per_kwh,
+        quality=_QUALITIES.get(quality, Quality.NONE),
+        peer_id=peer_id,
+    )

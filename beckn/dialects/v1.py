@@ -11,7 +11,9 @@ from beckn.dialects.base import (
     CONTRACT_CODES,
     PERFORMANCE_CODES,
     STATE_WORDS,
+    fault_in,
     name_of,
+    read_window,
     short_of,
 )
 from beckn.faults import Refused
@@ -40,7 +42,6 @@ from beckn.reading import (
 )
 from models.domain.market import P415_REASON, WATERMARK, ContractState, Window, WindowKind
 from models.domain.regions import REGIONS
-from models.domain.signal import Quality
 from models.domain.time import format_utc
 
 GROUP = "compute_flexibility"
@@ -58,23 +59,22 @@ class V1Codec:
         if action == "search":
             return _discover(first(message.get("intent")))
         if action in {"select", "init", "confirm"}:
-            return _order(order_object(message, "order"), message)
+            return _order(order_object(message, "order"))
         if action in {"status", "cancel", "track"}:
             path = "$.message.order_id"
             name = need(message.get("order_id"), "order_id", path)
-            return Reference(name, text(message.get("cancellation_reason_id")), echo=message)
+            return Reference(name, text(message.get("cancellation_reason_id")))
         if action == "update":
             held = order_object(message, "order")
             return Change(
                 text(held.get("id")),
                 quantity_kw=_selected(first(held.get("items"))),
                 response=text(inside(held, "fulfillments", "state", "descriptor", "code")),
-                echo=message,
             )
         if action == "rating":
-            return Reference(text(inside(message, "ratings", "id")), echo=message)
+            return Reference(text(inside(message, "ratings", "id")))
         name = text(inside(message, "support", "ref_id")) or text(message.get("ref_id"))
-        return Reference(name, echo=message)
+        return Reference(name)
 
     def catalog(
         self, windows: Sequence[Window], seller: Party, envelope: Envelope | None
@@ -160,8 +160,7 @@ class V1Codec:
 
     def told(self, action: str, message: Mapping[str, Any], error: Any) -> Told:
         """Return what a callback says."""
-        fault = first(error)
-        code_said, words = text(fault.get("code")), text(fault.get("message"))
+        code_said, words = fault_in(error)
         if action == "on_search":
             return Told(
                 windows=_windows(first(message.get("catalog"))),
@@ -329,7 +328,7 @@ def _selected(item: Mapping[str, Any]) -> float | None:
     return power_kw(measure.get("value"), measure.get("unit"))
 
 
-def _order(held: Mapping[str, Any], message: Mapping[str, Any]) -> Order:
+def _order(held: Mapping[str, Any]) -> Order:
     items = objects(held.get("items"))
     if not items:
         raise Refused("SCH_REQUIRED_FIELD_MISSING", "an order has items", "$.message.order.items")
@@ -342,7 +341,6 @@ def _order(held: Mapping[str, Any], message: Mapping[str, Any]) -> Order:
         value_gbp=number(price.get("value")),
         currency=text(price.get("currency")) or "GBP",
         job_id=tags.get("workload_id") or None,
-        echo=message,
     )
 
 
@@ -376,23 +374,14 @@ def _windows(catalog: Mapping[str, Any]) -> tuple[Window, ...]:
 
 def _window(item: Mapping[str, Any], peer_id: str) -> Window | None:
     tags = _tags(item)
-    start, end = instant(tags.get("window_start")), instant(tags.get("window_end"))
-    capacity = number(tags.get("power_kw"))
-    kinds = {str(kind): kind for kind in WindowKind}
-    kind = kinds.get(tags.get("kind", ""))
-    region = tags.get("region_code", "")
-    if start is None or end is None or capacity is None or kind is None or region not in REGIONS:
-        return None
-    qualities = {str(quality): quality for quality in Quality}
-    return Window(
-        slot_id=text(item.get("id")),
-        kind=kind,
-        region=region,
-        start=start,
-        end=end,
-        capacity_kw=capacity,
-        price_gbp_per_kwh=number(tags.get("price_gbp_per_kwh")),
-        mean_carbon_g_per_kwh=number(tags.get("carbon_gco2_per_kwh")),
-        quality=qualities.get(tags.get("data_quality", ""), Quality.NONE),
-        peer_id=peer_id,
+    return read_window(
+        text(item.get("id")),
+        tags.get("kind", ""),
+        tags.get("region_code", ""),
+        (instant(tags.get("window_start")), instant(tags.get("window_end"))),
+        number(tags.get("power_kw")),
+        number(tags.get("price_gbp_per_kwh")),
+        number(tags.get("carbon_gco2_per_kwh")),
+        tags.get("data_quality", ""),
+        peer_id,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from beckn.node import Unconnected
+from beckn.unconnected import Unconnected
 from models.domain.access import Caller
 from models.domain.errors import NotFound
 from models.domain.exchange import ContractFilter, Lag
