@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -17,8 +20,9 @@ from services.market import Wanted
 from services.market_terms import Terms
 from services.market_windows import LEAD, catalogue
 from services.types import PlanRun
+from storage.database import Database
 from tests.support import world as worlds
-from tests.support.world import NOON, OPERATOR, World, hours, placed, with_cluster
+from tests.support.world import NOON, OPERATOR, World, a_world, hours, placed, with_cluster
 
 SLOT = timedelta(minutes=30)
 
@@ -219,6 +223,49 @@ def test_a_contract_confirmed_meanwhile_does_not_expire(world: World) -> None:
         assert uow.market.get(bound.contract_id) == bound
         # 40 kW of machines in each of the four half-hours.
         assert [claim.power_kw for claim in uow.market.claims(NOON)] == [40.0] * 4
+
+
+def test_capacity_is_sold_once_however_many_ask_for_it_at_the_same_time(
+    sqlite_database: Database, tmp_path: Path
+) -> None:
+    """Eight buyers at two applications on one database, as two processes are, want 40 of 100 kW each."""
+    worlds_here = [a_world(sqlite_database, tmp_path / name) for name in ("one", "two")]
+    with_cluster(worlds_here[0])
+    window = one(worlds_here[0], WindowKind.COMPUTE, 4)
+    start = threading.Barrier(8)
+    ends: dict[str, object] = {}
+
+    def buy(k: int) -> None:
+        context = replace(worlds_here[k % 2].context, new_id=uuid4)
+        asked = terms(window, f"buyer-{k}", quantity_kw=40.0)
+        start.wait(30)
+        for attempt in range(20):
+            try:
+                market_deals.hold(context, replace(asked, message_id=f"h{attempt}"))
+                bound = market_deals.confirm(context, replace(asked, message_id=f"c{attempt}"))
+            except DealRefused as error:
+                ends[f"buyer-{k}"] = error.rule
+                if "too fast" not in str(error):
+                    return
+            else:
+                ends[f"buyer-{k}"] = bound.state
+                return
+
+    threads = [threading.Thread(target=buy, args=(k,)) for k in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    states = list(ends.values())
+    assert len(states) == 8
+    # 2 × 40 kW fit into 100 kW; everybody else is refused for want of power.
+    assert states.count(ContractState.CONFIRMED) == 2, ends
+    assert states.count(DealRule.QUANTITY) + states.count(DealRule.NOT_FOUND) == 6, ends
+    with worlds_here[0].context.uow() as uow:
+        kept: dict[datetime, float] = {}
+        for claim in uow.market.claims(NOON):
+            kept[claim.slot_start] = kept.get(claim.slot_start, 0.0) + claim.power_kw
+    assert list(kept.values()) == [80.0] * 4
 
 
 def test_a_quote_runs_out_and_its_price_is_not_honoured_for_ever(world: World) -> None:
