@@ -42,6 +42,9 @@ def judged(
     code, reason = _reason(said)
     if answer.status == 429 or answer.status >= 500 or code in PASSING:
         return Verdict.LATER, f"the peer answered {answer.status}: {reason}"
+    if answer.status == 202 and code and not work.action.startswith("on_"):
+        # Taken, but nothing will be answered: what it was asked for cannot be had.
+        return Verdict.REFUSED, f"the peer will not answer: {reason}"
     codec = CODECS[Dialect(work.dialect)]
     if answer.status < 300 and said is not None and codec.is_accepted(said):
         problem = _signature_problem(work, answer, sent, registry, now)

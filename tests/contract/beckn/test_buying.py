@@ -228,6 +228,23 @@ def test_a_request_that_is_not_taken_ends_its_contract_at_once_with_the_reason(
     assert "AUT_KEY_EXPIRED_OR_REVOKED" in failed.error
 
 
+def test_a_request_that_will_not_be_answered_ends_its_contract_at_once(market: Market) -> None:
+    window = offered(market)
+    said = {
+        "message": {
+            "status": "ACK", "messageId": "x",
+            "error": {"code": "BIZ_ITEM_NOT_FOUND", "message": "closed today"},
+        }
+    }  # fmt: skip
+    market.lane.meddle = lambda url, _: (
+        PeerAnswer(202, json.dumps(said).encode()) if url.endswith("/select") else None
+    )
+    market.buyer.take_window(window.slot_id, a_job(market.bought))
+    run(market)
+    assert mine(market).state is ContractState.FAILED
+    assert "closed today" in mine(market).error
+
+
 def confirmed(market: Market) -> tuple[str, Contract]:
     window = offered(market)
     job_id = a_job(market.bought)
