@@ -83,9 +83,9 @@ def journey(buyer: Flask, job_id: str, dialect: str) -> Contract:
     market = buyer.extensions["services"].market
     _, asked = market.discover(LOCAL, dialect=dialect)
     assert asked == 1
-    window = eventually(lambda: found(buyer), 20)
+    window = eventually(lambda: found(buyer), 60)
     made = market.take(LOCAL, window.slot_id, job_id, dialect)
-    return eventually(lambda: bought(buyer, made.transaction_id, ContractState.CONFIRMED), 30)
+    return eventually(lambda: bought(buyer, made.transaction_id, ContractState.CONFIRMED), 60)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
