@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from models.optimise.kernels import INFINITE, compiled
+from models.optimise.sort_kernels import write
 from models.optimise.table import TOLERANCE_KW, FloatArray, IntArray
 from models.optimise.waits import Waits
 
@@ -232,7 +233,7 @@ def anneal(  # noqa: C901 - one compiled loop
             if _overload(over) <= 0.0:
                 if disorder == 0 and total < least - 1e-9:
                     least = total
-                    best[:] = choice
+                    write(choice, best)
             elif grow > 1.0:
                 for t in range(over.size):
                     if over[t] > CLEAN_KW:
@@ -276,7 +277,7 @@ def anneal(  # noqa: C901 - one compiled loop
             disorder += shift
     if disorder == 0 and _overload(over) <= 0.0 and total < least:
         least = total
-        best[:] = choice
+        write(choice, best)
     return least
 
 

@@ -108,8 +108,8 @@ def _levels(full_kw: float, least: float, power_levels: tuple[tuple[float, float
         if kw > LEAST_KW and kw >= least - TOLERANCE_KW
     }
     usable = [(kw, rate) for kw, rate in table.items() if rate > 0.0]
-    pairs = np.array(usable, dtype=np.float64).reshape(-1, 2)
-    return Levels(pairs[:, 0], pairs[:, 1], is_linear=False)
+    power, rate = np.array(usable, dtype=np.float64).reshape(-1, 2).T.copy()
+    return Levels(power, rate, is_linear=False)
 
 
 def work_of(job: Job) -> float:

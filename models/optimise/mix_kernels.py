@@ -12,6 +12,7 @@ import numpy as np
 
 from models.optimise.kernels import compiled
 from models.optimise.run_kernels import INFINITE
+from models.optimise.sort_kernels import NOUGHT, stable_order
 from models.optimise.table import FloatArray, IntArray
 
 BLOCK = 8
@@ -47,13 +48,13 @@ def mix_of_levels(
         Cost [GBP]; `INFINITE` where the room does not suffice.
     """
     places = unit.shape[0]
-    order = np.argsort(unit.ravel(), kind="mergesort")
+    order = stable_order(unit.ravel())
     usable, flat, can_end = _ends(rate, first, end, arrived, delay, work)
     blocks = (places + BLOCK - 1) // BLOCK
     least = np.full(blocks, INFINITE)
     for b in range(blocks):
         # No end within a block costs less than the work up to its end, and waiting until its first possible one.
-        begin, stop = -1, -1
+        begin = stop = NOUGHT - 1
         for t in range(b * BLOCK, min((b + 1) * BLOCK, places)):
             if can_end[t]:
                 begin = t if begin < 0 else begin
@@ -61,7 +62,7 @@ def mix_of_levels(
         if begin >= 0:
             cost = _fill(unit, width, order, work, stop, usable[stop], 0.0, INFINITE, done)
             least[b] = cost + max(0.0, first + begin - arrived) * delay
-    best, last = INFINITE, -1
+    best, last = INFINITE, NOUGHT - 1
     for _ in range(blocks):
         b = int(np.argmin(least))
         if least[b] >= best:
@@ -281,6 +282,7 @@ def quote_mixes(
         if taken[j] >= 0:
             at, begin = cell[taken[j]], ptr[taken[j]]
             size = ptr[taken[j] + 1] - begin
-            load[at : at + size] += drawn[begin : begin + size]
+            for t in range(size):
+                load[at + t] += drawn[begin + t]
         total += value[j]
     return total

@@ -7,12 +7,12 @@ functions only: it loads the compiler.
 
 from __future__ import annotations
 
-import heapq
 from typing import Any
 
 import numpy as np
 
 from models.optimise.kernels import compiled
+from models.optimise.sort_kernels import NO, NOUGHT, stable_order, write
 from models.optimise.table import FloatArray, IntArray
 
 INFINITE = 1e300
@@ -59,7 +59,7 @@ def run_in_chunks(
     Returns:
         Cost [GBP], `INFINITE` where no run fits, and how many chunks it has.
     """
-    longest = 0
+    longest = NOUGHT
     for k in range(slots.size):
         longest = max(longest, slots[k])
     if longest == 0:
@@ -74,7 +74,7 @@ def run_in_chunks(
             return cost, chunks
     full, runs, heads = _sums(energy, held, is_open, min_run)
     least, best = _tables(full, runs, min_run, longest, slots.size)
-    cost, chunks, at, is_new = INFINITE, 0, -1, False
+    cost, chunks, at, is_new = INFINITE, NOUGHT, NOUGHT - 1, NO
     for p in range(energy.size):
         if not is_open[p]:
             continue
@@ -101,8 +101,10 @@ def _free_chunks(min_run: int, slots: Any, share: Any) -> int:
     most = 0
     while most < slots.size and slots[most] == slots[0] and share[most] == share[0]:
         most += 1
-    is_free = min_run == 1 and (most == slots.size or not slots[most:].any())
-    return most if is_free else 0
+    for k in range(most, slots.size):
+        if slots[k] != 0:
+            return 0
+    return most if min_run == 1 else 0
 
 
 @compiled
@@ -124,23 +126,25 @@ def _scattered(
     Args and returns as in `run_in_chunks`, for runs of n half-hours in any number of chunks; -1 chunks where the
     cheapest has more than `chunk_begin` holds, so that the limit counts and the recursion must decide.
     """
-    cost, total, last = INFINITE, 0.0, -1
-    kept = [0.0]  # a heap of the n - 1 cheapest so far, negative: the dearest of them first
-    kept.pop()
+    cost, total, last = INFINITE, 0.0, NOUGHT - 1
+    kept = np.empty(n)  # a heap of the n - 1 cheapest so far: the dearest of them first
+    count = NOUGHT
     for p in range(energy.size):
         if not is_open[p]:
             continue
         full = energy[p] + held[p]
         finish = first + p + share
-        if len(kept) == n - 1 and finish <= end + FINISH_SLACK:
+        if count == n - 1 and finish <= end + FINISH_SLACK:
             here = total + share * energy[p] + held[p] + max(0.0, finish - arrived) * delay
             if here < cost:
                 cost, last = here, p
-        if len(kept) < n - 1:
-            heapq.heappush(kept, -full)
+        if count < n - 1:
+            _rise(kept, count, full)
+            count += 1
             total += full
-        elif n > 1 and full < -kept[0]:
-            total += full + heapq.heapreplace(kept, -full)
+        elif n > 1 and full < kept[0]:
+            total += full - kept[0]
+            _sink(kept, count, full)
     if last < 0:
         return INFINITE, 0
     used = _cheapest_before(energy + held, is_open, last, n - 1)
@@ -150,6 +154,31 @@ def _scattered(
         if used[p]:
             cost += (share if p == last else 1.0) * energy[p] + held[p]
     return cost, chunks
+
+
+@compiled
+def _rise(heap: FloatArray, count: int, value: float) -> None:
+    """Add a value to the first `count` ones of an array, which are a heap with the greatest on top."""
+    at = count
+    while at > 0 and heap[(at - 1) // 2] < value:
+        heap[at] = heap[(at - 1) // 2]
+        at = (at - 1) // 2
+    heap[at] = value
+
+
+@compiled
+def _sink(heap: FloatArray, count: int, value: float) -> None:
+    """Put a value in the place of the greatest of such a heap."""
+    at = 0
+    while 2 * at + 1 < count:
+        child = 2 * at + 1
+        if child + 1 < count and heap[child + 1] > heap[child]:
+            child += 1
+        if heap[child] <= value:
+            break
+        heap[at] = heap[child]
+        at = child
+    heap[at] = value
 
 
 @compiled
@@ -172,8 +201,13 @@ def _cheapest_before(full: Any, is_open: Any, last: int, n: int) -> Any:
     """Mark a last half-hour and the n cheapest open ones before it, the first of equals; shape (last + 1,)."""
     used = np.zeros(last + 1, dtype=np.bool_)
     used[last] = True
-    places = np.flatnonzero(is_open[:last])
-    order = np.argsort(full[:last][places], kind="mergesort")
+    places, costs = np.empty(last, dtype=np.int64), np.empty(last)
+    count = 0
+    for p in range(last):
+        if is_open[p]:
+            places[count], costs[count] = p, full[p]
+            count += 1
+    order = stable_order(costs[:count])
     for i in range(n):
         used[places[order[i]]] = True
     return used
@@ -323,10 +357,13 @@ def quote_runs(
         lengths[j, :] = 0
         for lane in range(lane_ptr[j], lane_ptr[j + 1]):
             width = ptr[lane + 1] - ptr[lane]
-            cells = slice(cell[lane], cell[lane] + width)
-            energy = worth[ptr[lane] : ptr[lane + 1]] * energy_kwh[lane]
-            held = price[cells] * power[j]
-            is_open = room[cells] >= power[j] - ROOM_SLACK_KW
+            energy, held = np.empty(width), np.empty(width)
+            is_open = np.empty(width, dtype=np.bool_)
+            for p in range(width):
+                c = cell[lane] + p
+                energy[p] = worth[ptr[lane] + p] * energy_kwh[lane]
+                held[p] = price[c] * power[j]
+                is_open[p] = room[c] >= power[j] - ROOM_SLACK_KW
             cost, chunks = run_in_chunks(
                 energy, held, is_open, first[lane], end[lane], arrived[lane], delay[lane],
                 min_run[j], slots[j], share[j], begin, length,
@@ -334,10 +371,12 @@ def quote_runs(
             if cost < value[j]:
                 value[j], taken[j] = cost, lane
                 lengths[j, :] = 0
-                begins[j, :chunks], lengths[j, :chunks] = begin[:chunks], length[:chunks]
+                write(begin[:chunks], begins[j])
+                write(length[:chunks], lengths[j])
         if taken[j] >= 0:
             for k in range(most):
                 at = cell[taken[j]] + begins[j, k]
-                load[at : at + lengths[j, k]] += power[j]
+                for c in range(at, at + lengths[j, k]):
+                    load[c] += power[j]
         total += value[j]
     return total
