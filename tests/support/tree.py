@@ -81,9 +81,15 @@ def product_files() -> tuple[str, ...]:
 
 
 @cache
+def text(path: str) -> str:
+    """Return what is written in a file."""
+    return (REPOSITORY / path).read_text(encoding="utf-8")
+
+
+@cache
 def parsed(path: str) -> ast.Module:
     """Return the syntax tree of a file."""
-    return ast.parse((REPOSITORY / path).read_text(encoding="utf-8"), filename=path)
+    return ast.parse(text(path), filename=path)
 
 
 def imports(tree: ast.AST) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from bisect import bisect_right
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -98,11 +99,9 @@ class ScriptedGrid:
         """Return prices as far as published at `now`."""
         told = self._told(ValueKind.TARIFF, now)
         first = floor_slot(start)
-        known = [
-            at
-            for at in Horizon(first, max(1, (end - first) // SLOT)).starts()
-            if agile_published_at(at) <= now
-        ]
+        asked = Horizon(first, max(1, (end - first) // SLOT)).starts()
+        # Half-hours are published in their order.
+        known = asked[: bisect_right(asked, now, key=agile_published_at)]
         if not known:
             raise SourceUnavailable("nothing published", source=self.name)
         horizon = Horizon(first, len(known))
