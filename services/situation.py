@@ -98,9 +98,9 @@ def _is_too_late(job: Job, now: datetime) -> bool:
 
 
 def overtaken(before: Facts, uow: UnitOfWork) -> frozenset[str] | None:
-    """Return the jobs whose answer must wait for the next plan, because they or what they wait for changed since.
+    """Return the jobs whose answer must wait for the next plan, because they or others of their chain changed since.
 
-    Jobs added since are no matter: they come with the next plan. None where clusters or contracts changed, which is
+    Those that wait for one of them wait too, and so do those it waits for: they might move past what it keeps. Jobs added since are no matter: they come with the next plan. None where clusters or contracts changed, which is
     everybody's matter.
     """
     present = _read(uow, before.now)
@@ -111,6 +111,7 @@ def overtaken(before: Facts, uow: UnitOfWork) -> frozenset[str] | None:
     changed = {job_id for job_id, job in known.items() if jobs.get(job_id) != job}
     while True:
         late = {job.job_id for job in before.jobs if changed.intersection(job.depends_on)}
+        late |= {name for job_id in changed if job_id in known for name in known[job_id].depends_on}
         if late <= changed:
             return frozenset(changed)
         changed |= late

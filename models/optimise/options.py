@@ -380,9 +380,7 @@ def build_options(
         churn_gbp=_lean(found.churn),
         charge_gbp=_lean(found.charge),
         objective_gbp=ranked.objective,
-        rank_gbp=ranked.objective
-        if np.array_equal(ranked.rank, ranked.objective)
-        else ranked.rank,
+        rank_gbp=ranked.objective if np.array_equal(ranked.rank, ranked.objective) else ranked.rank,
         tier=ranked.tier.astype(np.int8),
         closed=found.closed.astype(np.int8),
         ranking=ranked.order.astype(np.int32),

@@ -187,7 +187,7 @@ def a_world(
         default_region="london",
         customer_class="business",
         prices_include_vat=False,
-        schedule_wait_seconds=30.0,
+        schedule_wait_seconds=300.0,
         freeze_minutes=5.0,
         freeze_executor_minutes=60.0,
         logs_dir=folder,

@@ -290,6 +290,22 @@ def test_a_job_that_keeps_changing_waits_and_the_others_are_planned(
     assert planning.schedule_all(world.context, OPERATOR).scheduled == 3
 
 
+def test_whom_a_changing_job_waits_for_stays_where_it_was_counted_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The restless job keeps its old start; if the one before it moved, it might move past that.
+    with_cluster(world)
+    before = submitted(world, is_planned=False)
+    restless = submitted(world, is_planned=False, depends_on=(before,))
+    other = submitted(world, is_planned=False)
+    busy = Interrupted(lambda: touched(world, restless), times=1000)
+    monkeypatch.setattr(negotiating, "negotiate", busy)
+    planning.schedule_all(world.context, OPERATOR)
+    assert world.view(other).status is JobStatus.SCHEDULED
+    for late in (before, restless):
+        assert (world.view(late).status, world.view(late).plan) == (JobStatus.PENDING, None)
+
+
 def test_a_plan_that_needs_the_room_of_a_job_that_was_fixed_meanwhile_is_made_anew(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
