@@ -141,6 +141,34 @@ def freeze_leads(
     return {**leads, **own}
 
 
+FOREVER = timedelta(days=36_500)
+"""Lead of an award that others count on: it moves no more."""
+
+
+def with_chains(
+    leads: Mapping[str, timedelta],
+    jobs: Collection[Job],
+    plans: Mapping[str, JobPlan],
+    now: datetime,
+) -> dict[str, timedelta]:
+    """Return leads by which a job does not move any more either once one that waits for it is frozen.
+
+    Args:
+        leads: See `freeze_leads`.
+        jobs: Open jobs.
+        plans: Their present plans, by id.
+        now: Planning clock.
+    """
+    by_id = {job.job_id: job for job in jobs}
+    counted_on: set[str] = set()
+    frozen = [job for job in jobs if is_frozen(plans.get(job.job_id), job, now, leads)]
+    while frozen:
+        names = {name for job in frozen for name in job.depends_on} - counted_on
+        counted_on |= names
+        frozen = [by_id[name] for name in names if name in by_id]
+    return {**leads, **{f"job {name}": FOREVER for name in counted_on}}
+
+
 def is_frozen(
     plan: JobPlan | None, job: Job, now: datetime, leads: Mapping[str, timedelta]
 ) -> bool:
@@ -166,6 +194,7 @@ def situation(
     Jobs our own code fails on (`faulty`) are refused before planning, so that the others are planned.
     """
     leads = freeze_leads(context, facts.assets, facts.jobs)
+    leads = with_chains(leads, facts.jobs, facts.plans, now)
     sorted_out = _sort_out(facts, now, leads, faulty)
     started = started_work(
         context.policy, facts.jobs, facts.plans, facts.claims, sorted_out.frozen, leads, now, faulty
