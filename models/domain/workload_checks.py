@@ -24,6 +24,9 @@ MOST_VARIABLES = 100
 FORBIDDEN_PATHS = ("/proc", "/sys", "/dev")
 """Folders in which no work is started."""
 
+MEMORY_DISK = ("/dev/shm",)  # noqa: S108 - compared with, never written to
+"""Where many clusters keep scratch files: among the devices, but a folder like any other."""
+
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _SCRIPT_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _DIRECTIVE = re.compile(r"(?im)^[ \t]*#[ \t]*(SBATCH|PBS|BSUB|COBALT|FLUX|OAR)\b.*$")
@@ -235,7 +238,7 @@ def working_dir_errors(path: object) -> Wrong:
     text = str(path)
     if {"..", "."} & set(text.split("/")):
         return [_climbs(name, text)]
-    if any(text == top or text.startswith(f"{top}/") for top in FORBIDDEN_PATHS):
+    if is_inside(text, FORBIDDEN_PATHS) and not is_inside(text, MEMORY_DISK):
         return [
             FieldError(
                 name, "is a folder of the system", text[:200], "a folder of yours", "choose another"

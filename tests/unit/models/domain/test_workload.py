@@ -45,6 +45,11 @@ def test_a_workload_is_read_with_everything() -> None:
     assert (work.max_attempts, work.retry_pause_minutes) == (3, 0)
 
 
+def test_scratch_in_memory_is_a_folder_like_any_other() -> None:
+    folder = "/dev/shm/ada/run"
+    assert read_workload({**PLAIN, "working_dir": folder}).working_dir == folder
+
+
 def test_pauses_double_up_to_a_day() -> None:
     work = read_workload({**PLAIN, "retry_pause_minutes": 60})
     pauses = [work.pause_after(failures) / timedelta(hours=1) for failures in range(1, 8)]
@@ -127,6 +132,7 @@ HOSTILE: list[tuple[dict[str, Any], str]] = [
     ({**PLAIN, "working_dir": "/srv\x00"}, "workload.working_dir"),
     ({**PLAIN, "working_dir": "/proc/self"}, "workload.working_dir"),
     ({**PLAIN, "working_dir": "/dev"}, "workload.working_dir"),
+    ({**PLAIN, "working_dir": "/dev/shmx"}, "workload.working_dir"),
     ({**PLAIN, "working_dir": "/" + "x" * 1024}, "workload.working_dir"),
     ({**PLAIN, "working_dir": 3}, "workload.working_dir"),
     ({**PLAIN, "resources": {"partition": "gpu --uid=0"}}, "workload.resources.partition"),
