@@ -72,10 +72,10 @@ slurm: $(DEV)  ## hand-over to a real slurmctld, slurmd and munge on loopback (n
 	$(PY) -m pytest tests/contract/executors tests/e2e/test_slurm.py -m slurm -q
 
 e2e: $(DEV)  ## the running app over HTTP
-	$(PY) -m pytest tests/e2e -m "not slurm" -n 2 --dist loadfile -q
+	$(PY) -m pytest tests/e2e -m "not slurm" -n 2 --dist loadfile --no-loadscope-reorder -q
 
 ui: $(DEV)  ## the pages in a browser (needs chromium)
-	$(PY) -m pytest tests/ui -n 2 --dist loadfile -q
+	$(PY) -m pytest tests/ui -n 2 --maxschedchunk 1 -q
 
 docs: $(DEV)  ## check links, examples and the settings page
 	$(PY) -m scripts.check_docs

@@ -12,6 +12,15 @@ from tests.support.app_process import RunningApp
 
 StartApp = Callable[..., RunningApp]
 
+LONG = ("test_faults", "test_crash", "test_providers", "test_concurrency", "test_schemathesis")
+"""The files that take longest, the longest first: one that came last would leave a processor idle."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest; others keep their order."""
+    places = {name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(LONG)))
+
 
 @pytest.fixture
 def start_app(tmp_path: Path) -> Iterator[StartApp]:
