@@ -11,6 +11,7 @@ import numpy as np
 from agents.carbon_budget import CarbonBudget
 from agents.ground import held_power
 from agents.view import Situation
+from agents.wording import money_text
 from models.domain.plan import Certificate, PlanMethod, Refusal
 from models.domain.signal import FloatArray
 from models.optimise.assignment import UNSERVED, Assignment
@@ -72,7 +73,7 @@ def notes_on(plan: Assignment, before: Sequence[Refusal]) -> list[str]:
     if given_up > 0.0:
         notes.append(
             f"{len(waits)} jobs run on arrival by their own or the policy's rule, although waiting could save "
-            f"£{given_up:.4f} together; the bound does not know that rule"
+            f"{money_text(given_up)} together; the bound does not know that rule"
         )
     if before:
         notes.append(f"{len(before)} refused before planning stand outside objective and bound")
