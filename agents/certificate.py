@@ -70,7 +70,7 @@ def notes_on(plan: Assignment, before: Sequence[Refusal]) -> list[str]:
         if mine.runs_on_arrival and plan.choice[k] != UNSERVED
     ]
     given_up = sum(max(0.0, plan.job_gbp(k) - plan.options[k].lower_bound_gbp) for k in waits)
-    if given_up > 0.0:
+    if given_up >= 0.005:
         notes.append(
             f"{len(waits)} jobs run on arrival by their own or the policy's rule, although waiting could save "
             f"{money_text(given_up)} together; the bound does not know that rule"
