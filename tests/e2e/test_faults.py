@@ -225,6 +225,11 @@ def test_with_carbon_alone_down_plans_weigh_cost(
     standin.set_fault("carbon_500")
     app = started(start_app, standin)
     eventually(lambda: line(app)["mode"], lambda mode: mode == "live", "Octopus has answered")
+    eventually(
+        lambda: app.shown("/api/energy/current/london")["price"]["value"],
+        lambda value: value is not None,
+        "London's prices have arrived",
+    )
     eventually(lambda: source(app, "carbon"), has_failed("carbon"), "carbon has failed")
     job = plan_one(app)
     assert job["schedule"]["carbon_kg"] is None
