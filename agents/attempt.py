@@ -93,7 +93,7 @@ def within_budget(
         first: The plan without charges.
     """
     dates = budget.days.dates
-    search = Charges(len(dates))
+    search = Charges(budget.hopeless())
     bound, charge = first.best.bound_gbp, search.now
     over = budget.excess_kg(budget.carbon_kg(first.plan, first.table)) > 0.0
     shift(first.plan, first.table, budget.days, budget.limit_kg, budget.committed_kg)

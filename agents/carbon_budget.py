@@ -29,6 +29,9 @@ GROWTH = 4.0
 MOST_CHARGE = 20.0
 """Highest charge tried. [GBP/kg]"""
 
+HOPELESS_CHARGE = 1.6
+"""Highest charge on a day that is over budget without any work that could move: enough to send that away. [GBP/kg]"""
+
 ATTEMPTS = 8
 """Most plans made with charges."""
 
@@ -59,6 +62,10 @@ class CarbonBudget:
         days = london_days(table.horizon)
         return cls(days, limit_kg, committed_kg(situation, table, days))
 
+    def hopeless(self) -> BoolArray:
+        """Return the days that other work alone puts over budget, shape (days,)."""
+        return self.excess_kg(self.committed_kg) > 0.0
+
     def carbon_kg(self, plan: Assignment, table: PricedTable) -> FloatArray:
         """Return what each day emits with a plan, committed work included. [kg]"""
         answer: FloatArray = self.committed_kg + planned_by_day(plan, table, self.days)
@@ -76,9 +83,13 @@ class CarbonBudget:
 
 @dataclass
 class Charges:
-    """The search for charges: each rises until its day keeps the budget, then halves the way to the last too low one."""
+    """The search for charges: each rises until its day keeps the budget, then halves the way to the last too low one.
 
-    count: int
+    Attributes:
+        hopeless: Days whose budget no charge can keep, shape (days,).
+    """
+
+    hopeless: BoolArray
     low: FloatArray = field(init=False)
     high: FloatArray = field(init=False)
     now: FloatArray = field(init=False)
@@ -86,8 +97,8 @@ class Charges:
 
     def __post_init__(self) -> None:
         """Begin without charges."""
-        self.low, self.now = np.zeros(self.count), np.zeros(self.count)
-        self.high = np.full(self.count, np.inf)
+        self.low, self.now = np.zeros(self.hopeless.size), np.zeros(self.hopeless.size)
+        self.high = np.full(self.hopeless.size, np.inf)
 
     def go_on(self, is_over: BoolArray) -> bool:
         """Set the charges to try next; False where another plan would gain little.
@@ -95,6 +106,7 @@ class Charges:
         Args:
             is_over: Which days exceed their budget at the present charges, shape (days,).
         """
+        given_up = self.hopeless & (self.now >= HOPELESS_CHARGE)
         self.low = np.where(is_over, self.now, self.low)
         self.high = np.where(is_over, self.high, np.minimum(self.high, self.now))
         known = np.isfinite(self.high)
@@ -102,7 +114,8 @@ class Charges:
         midway = (self.low + np.where(known, self.high, 0.0)) / 2
         wide = known & (self.high - self.low > CLOSE * self.high)
         after = np.where(is_over, np.where(known, midway, risen), np.where(wide, midway, self.now))
-        after = np.minimum(after, MOST_CHARGE)
+        after = np.minimum(after, np.where(self.hopeless, HOPELESS_CHARGE, MOST_CHARGE))
+        after = np.where(given_up, self.now, after)
         is_new = bool((np.abs(after - self.now) > 0.0).any())
         self.now, self.attempts = after, self.attempts + 1
         return is_new and self.attempts <= ATTEMPTS

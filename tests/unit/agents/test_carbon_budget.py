@@ -6,11 +6,12 @@ import itertools
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.carbon_budget import committed_kg
+from agents.carbon_budget import ATTEMPTS, HOPELESS_CHARGE, Charges, committed_kg
 from agents.certificate import FALSE_BOUND
 from agents.scheduler import negotiate
 from agents.view import Held, Outcome
@@ -145,3 +146,26 @@ def test_a_plan_under_a_budget_is_never_below_its_bound_and_keeps_it_where_brute
     if kept:
         assert best is not None
         assert proof.lower_bound_gbp - 1e-6 <= best <= proof.objective_gbp + 1e-6
+
+
+def test_a_day_that_other_work_alone_puts_over_budget_is_charged_no_further_than_needed_to_send_work_away() -> (
+    None
+):
+    # One more day that keeps its budget at 0.4 £/kg: its charge goes on by itself.
+    search = Charges(np.array([True, False]))
+    seen = []
+    while search.go_on(np.array([True, bool(search.now[1] < 0.4)])):
+        seen.append(search.now.tolist())
+    assert max(charge for charge, _ in seen) == HOPELESS_CHARGE
+    assert seen[-1][0] == HOPELESS_CHARGE
+    assert 0.36 <= seen[-1][1] <= 0.4
+    assert len(seen) <= ATTEMPTS
+
+
+def test_nobody_is_planned_again_and_again_for_a_day_that_is_over_budget_anyway() -> None:
+    search = Charges(np.array([True]))
+    tried = 0
+    while search.go_on(np.array([True])):
+        tried += 1
+    # 0.1, 0.4 and 1.6 £/kg.
+    assert tried == 3
