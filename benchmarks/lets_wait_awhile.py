@@ -5,7 +5,8 @@ same at capacities of 45 to 25 jobs, with the bound that is proven. Last the yea
 region J and NESO's national carbon. Savings are of the jobs' summed emissions (or cost) against running each on
 arrival, over the jobs that were served. Nothing is cut into days: the horizon is 18,000 half-hours.
 
-    python -m benchmarks.lets_wait_awhile [--capacities 45 36 30 25] [--only capacities|money] [--short]
+    python -m benchmarks.lets_wait_awhile [--capacities 45 36 30 25] [--deadlines semi-weekly] [--runs interruptible]
+        [--only capacities|money] [--short]
 
 The short mode does the published part and one capacity in one piece.
 """
@@ -156,10 +157,13 @@ def published(work: Work, worth: FloatArray) -> bool:
     return not wrong
 
 
-def limited(work: Work, worth: FloatArray, capacities: list[int], kinds: list[str]) -> bool:
+def limited(
+    work: Work, worth: FloatArray, capacities: list[int], kinds: list[str], deadlines: list[str]
+) -> bool:
     """Print what is left of the savings at some capacities; return whether every gap is within the bar."""
     rows, is_kept = [], True
-    for deadline, ends in work.deadline.items():
+    for deadline in deadlines:
+        ends = work.deadline[deadline]
         for kind in kinds:
             for capacity in capacities:
                 made = ENGINES[kind](work, ends, worth, capacity)
@@ -227,6 +231,8 @@ def main(argv: list[str] | None = None) -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--capacities", nargs="*", type=int, default=[45, 36, 30, 25])
+    parser.add_argument("--deadlines", nargs="*", default=["next workday", "semi-weekly"])
+    parser.add_argument("--runs", nargs="*", choices=list(ENGINES), default=list(ENGINES))
     parser.add_argument("--short", action="store_true", help="published part and one capacity")
     parser.add_argument("--only", choices=["capacities", "money"], help="one part of the rest")
     asked = parser.parse_args(argv)
@@ -234,9 +240,10 @@ def main(argv: list[str] | None = None) -> int:
     print(f"{len(work.release):,} jobs, {worth.size:,} half-hours\n")
     is_kept = published(work, worth)
     if asked.short:
-        return int(not (limited(work, worth, [MONEY_CAPACITY], ["one piece"]) and is_kept))
+        kept = limited(work, worth, [MONEY_CAPACITY], ["one piece"], asked.deadlines)
+        return int(not (kept and is_kept))
     if asked.only != "money":
-        is_kept &= limited(work, worth, asked.capacities, list(ENGINES))
+        is_kept &= limited(work, worth, asked.capacities, asked.runs, asked.deadlines)
     if asked.only == "capacities":
         return int(not is_kept)
     print("On NESO's national carbon (hourly) and Agile prices of region J without VAT, semi-weekly:\n")  # fmt: skip
