@@ -30,6 +30,9 @@ from services.intents import told
 from services.overrun import held_award
 from services.valuation import meter_factor
 
+SHORTEST_RUN = timedelta(seconds=1)
+"""What a run lasted that began and ended at the same time: clusters tell whole seconds."""
+
 log = logging.getLogger(__name__)
 
 
@@ -188,7 +191,10 @@ def _completed(view: JobView, known: HandOver, now: datetime) -> _Step:
     if job.status in FINAL_STATUSES:
         return _Step(ended, job, "ended", "it had been settled before")
     ended_at = known.ended_at or now
-    started_at = known.started_at or job.started_at or ended_at
+    began = known.started_at or job.started_at
+    started_at = began or ended_at
+    if began is not None and known.ended_at is not None:
+        ended_at = max(ended_at, began + SHORTEST_RUN)
     done = replace(
         job,
         status=JobStatus.COMPLETED,

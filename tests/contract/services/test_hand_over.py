@@ -22,6 +22,7 @@ from services import (
     hand_over,
     intents,
     job_detail,
+    outturn,
     planning,
 )
 from storage.database import Database
@@ -355,6 +356,19 @@ def test_a_run_is_confirmed_at_its_real_times_with_its_queueing_delay(hall: Hall
     assert job.ended_at == begin + timedelta(seconds=90, minutes=50)
     assert job.measured_energy_kwh is None
     assert hall.events() == ["intended", "handed_over", "started", "completed"]
+
+
+def test_a_run_that_began_and_ended_in_the_same_second_lasted_one(hall: Hall) -> None:
+    job_id = later(hall)
+    hall.tick()
+    begin = NOON + hours(6)
+    hall.executor.start(at=begin)
+    hall.executor.end(after=timedelta(0))
+    hall.at(begin + 2 * MINUTE)
+    view = hall.world.view(job_id)
+    assert (view.job.started_at, view.job.ended_at) == (begin, begin + timedelta(seconds=1))
+    # What it used is counted by those times, not by the window it had.
+    assert outturn.run_end(view) == view.job.ended_at
 
 
 def test_a_run_that_ended_while_nobody_looked_is_confirmed_later(hall: Hall) -> None:
