@@ -95,7 +95,13 @@ class Around:
 
 
 def around(
-    context: Context, uow: UnitOfWork, job: Job, assets: tuple[Asset, ...], now: datetime
+    context: Context,
+    uow: UnitOfWork,
+    job: Job,
+    assets: tuple[Asset, ...],
+    now: datetime,
+    *,
+    is_new: bool = False,
 ) -> Around:
     """Read what stands around a job; it need not be stored.
 
@@ -105,8 +111,10 @@ def around(
         job: The job, perhaps with other fields than the stored one.
         assets: Clusters of its owner.
         now: Planning clock.
+        is_new: It was made up for a question, so that nothing of it is stored.
     """
-    known = uow.jobs.many((job.job_id, *job.depends_on))
+    names = job.depends_on if is_new else (job.job_id, *job.depends_on)
+    known = uow.jobs.many(names) if names else {}
     stored = known.pop(job.job_id, None)
     is_stored = stored is not None and stored.owner == job.owner
     plans = {name: plan for name in known if (plan := uow.jobs.view(name, now).plan) is not None}

@@ -46,7 +46,7 @@ def answer(context: Context, query: BestWindowQuery) -> BestWindow:
     _check(query, release, now)
     power_kw = query.power_kw or 1.0
     job, asset = _stand_in(query, release, now, power_kw)
-    facing = single.alone(context, job, (asset,), now)
+    facing = single.alone(context, job, (asset,), now, is_new=True)
     told = single.answer(context, facing)
     assert told.placement is not None
     assert told.explanation is not None

@@ -34,7 +34,7 @@ def stretch(now: datetime) -> Horizon:
 
 
 def held_kw(
-    context: Context, uow: UnitOfWork, horizon: Horizon, now: datetime, *, without_job: str
+    context: Context, uow: UnitOfWork, horizon: Horizon, now: datetime, *, without_job: str | None
 ) -> dict[str, FloatArray]:
     """Return the IT power that awards hold per asset from the current half-hour on, but one job's own.
 
@@ -43,7 +43,7 @@ def held_kw(
         uow: A reading transaction; what is remembered is of its state.
         horizon: The half-hours wanted; those before the current one are given as 0.
         now: Planning clock.
-        without_job: Whose power is left out.
+        without_job: Whose power is left out; None: nobody's.
 
     Returns:
         Per asset that holds any, shape (slots of `horizon`,). [kW]
@@ -57,6 +57,8 @@ def held_kw(
     )
     shift = ahead.index_of(horizon.start)
     answer = {asset_id: _cut(row, shift, horizon.slots) for asset_id, row in everything.items()}
+    if without_job is None:
+        return answer
     own = uow.plans.reserved(ahead.start, ahead.end, only_job=without_job)
     for asset_id, by_slot in own.items():
         for slot, kw in by_slot.items():

@@ -86,6 +86,7 @@ def alone(
     now: datetime,
     *,
     before_successors: bool = True,
+    is_new: bool = False,
 ) -> Alone:
     """Price a job's options as the planner does, in the room left by every award but its own, and let it choose.
 
@@ -95,14 +96,16 @@ def alone(
         assets: Clusters of its owner.
         now: Planning clock.
         before_successors: It must end before planned jobs that wait for it start; False: those would move with it.
+        is_new: It was made up for a question, so that nothing of it is stored.
 
     Raises:
         PlanningFailed: If our own code fails on the job.
     """
     horizon = horizon_for(now, [job])
     with context.uow() as uow:
-        held = room.held_kw(context, uow, horizon, now, without_job=job.job_id)
-        near = around(context, uow, job, assets, now)
+        own = None if is_new else job.job_id
+        held = room.held_kw(context, uow, horizon, now, without_job=own)
+        near = around(context, uow, job, assets, now, is_new=is_new)
         proof = proof_in_force(context, uow)
         assets = market_claims.limited(assets, uow.market.claims(floor_slot(now)))
     table, describer = room.priced(context, assets, horizon, now, held)

@@ -287,7 +287,7 @@ def estimate(context: Context, caller: Caller, draft: JobDraft) -> Estimate:
     job = job_of(
         replace(draft, job_id=None), caller.owner, own, assets, mine, now, context.new_id()
     )
-    told = single.answer(context, single.alone(context, job, assets, now))
+    told = single.answer(context, single.alone(context, job, assets, now, is_new=True))
     arrival = told.baseline.placement
     wait = None
     if told.placement is not None:
