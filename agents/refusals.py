@@ -57,10 +57,10 @@ def looked_after(plan: Assignment) -> frozenset[int]:
     waiting = [k for k in range(len(plan.options)) if plan.choice[k] == UNSERVED]
     left, chosen = MOST_EFFORT, []
     for k in sorted(waiting, key=lambda each: (-plan.options[each].unserved_gbp, each)):
-        left -= _effort(plan.options[k].job)
-        if left < 0:
-            break
-        chosen.append(k)
+        effort = _effort(plan.options[k].job)
+        if effort <= left:  # those that take little still get theirs
+            left -= effort
+            chosen.append(k)
     return frozenset(chosen)
 
 

@@ -100,7 +100,8 @@ def _is_too_late(job: Job, now: datetime) -> bool:
 def overtaken(before: Facts, uow: UnitOfWork) -> frozenset[str] | None:
     """Return the jobs whose answer must wait for the next plan, because they or others of their chain changed since.
 
-    Those that wait for one of them wait too, and so do those it waits for: they might move past what it keeps. Jobs added since are no matter: they come with the next plan. None where clusters or contracts changed, which is
+    Those that wait for one of them wait too, and so do those it waits for: they might move past what it keeps. Jobs
+    added since are no matter: they come with the next plan. None where clusters or contracts changed, which is
     everybody's matter.
     """
     present = _read(uow, before.now)

@@ -287,3 +287,14 @@ def test_beyond_its_effort_a_plan_looks_for_changes_for_the_weightiest_only(
     assert offered(told["heavy"]) == [("carbon_cap_g_per_kwh", 100.5)]
     assert (offered(told["light"]), told["light"].tried) == ([], ())
     assert told["light"].detail == told["heavy"].detail + NOT_TRIED
+
+
+def test_a_job_that_would_take_too_much_effort_leaves_the_light_ones_theirs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("agents.refusals.MOST_EFFORT", 5)
+    cap: dict[str, Any] = {"minutes": 30, "carbon_cap_g_per_kwh": 90.0, "latest_finish": at_slot(3)}
+    heavy = a_job("heavy", power_kw=5.0, flexibility=Flexibility.ELASTIC, **cap)
+    told = refusals([heavy, a_job("light", power_kw=1.0, **cap)], [0.1] * 3, [120.0, 100.5, 110.0])
+    assert offered(told["heavy"]) == []
+    assert offered(told["light"]) == [("carbon_cap_g_per_kwh", 100.5)]
