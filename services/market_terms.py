@@ -114,7 +114,8 @@ def _quantity_kw(terms: Terms, window: Window, quoted_kw: float | None) -> float
     if not 0.0 < asked <= window.capacity_kw + WHOLE_KW:
         raise DealRefused(
             DealRule.QUANTITY,
-            f"{asked:g} kW were asked for and {window.capacity_kw:g} kW are left",
+            f"{asked:g} kW were asked for and {window.capacity_kw:g} kW are left: "
+            "choose a window with more power, or ask for less",
         )
     if window.kind is WindowKind.COMPUTE:
         return min(asked, window.capacity_kw)
