@@ -44,7 +44,7 @@ run: $(CORE)  ## start the app on 127.0.0.1:5000 (PORT=… for another port); no
 
 demo: $(CORE)  ## the same with a demo fleet on a simulated grid, kept apart in data/demo
 	@$(DEMO) $(FLASK) db upgrade
-	@$(DEMO) $(FLASK) demo load
+	@$(DEMO) $(FLASK) demo load --keep
 	@$(DEMO) $(PY) -m scripts.welcome
 	@exec env $(DEMO) $(PY) app.py
 

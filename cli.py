@@ -17,7 +17,7 @@ from flask.cli import AppGroup, with_appcontext
 from cli_work import doctor, submit
 from models.domain.access import Caller, Role
 from models.domain.asset import LOCAL_OWNER
-from models.domain.errors import HalfhourError
+from models.domain.errors import Conflict, HalfhourError
 from models.domain.time import LONDON, Horizon, floor_slot, format_utc, parse_rfc3339
 
 if TYPE_CHECKING:
@@ -182,10 +182,17 @@ _owner = click.option("--owner", default=LOCAL_OWNER, show_default=True)
 
 @demo.command("load")
 @_owner
+@click.option("--keep", is_flag=True, help="Leave a demo that is there already as it is.")
 @_told
-def load_demo(owner: str) -> None:
+def load_demo(owner: str, *, keep: bool) -> None:
     """Load and plan the demo."""
-    run = _services().load_demo(Caller(owner, Role.OPERATOR))
+    try:
+        run = _services().load_demo(Caller(owner, Role.OPERATOR))
+    except Conflict:
+        if not keep:
+            raise
+        click.echo("The demo is there already; `flask demo clear` removes it.")
+        return
     if run.finished:
         click.echo(f"Demo loaded: {run.scheduled} jobs planned, {run.refused} refused.")
     else:

@@ -80,6 +80,8 @@ def test_a_best_window_is_given_without_any_set_up(app: Flask) -> None:
 
 def test_the_demo_is_loaded_worked_on_and_its_log_verifies(app: Flask, tmp_path: Path) -> None:
     assert "jobs planned" in run(app, "demo", "load").output
+    # A second `make demo` starts with what is there.
+    assert "there already" in run(app, "demo", "load", "--keep").output
     worked = run(app, "worker", "--once")
     assert worked.exit_code == 0
     assert "One round done: refresh, confirm, advance, market, routines, replan" in worked.output
