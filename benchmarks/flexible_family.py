@@ -231,9 +231,14 @@ def row(kind: str, load: str, jobs: int, seeds: int) -> str:
         print(
             f"{kind} {load} {seed}: {gap:.2f} %, {left} left out, {seconds:.1f} s", file=sys.stderr
         )
-    gap, left, seconds = (statistics.median(each[n] for each in found) for n in range(3))
+    gaps, unserved, times = zip(*found, strict=True)
+    gap, left, taken = (
+        statistics.median(gaps),
+        statistics.median(unserved),
+        statistics.median(times),
+    )
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return f"| {kind} | {load} | {gap:.2f} % | {left:.0f} | {seconds:.1f} | {memory:.0f} |"
+    return f"| {kind} | {load} | {gap:.2f} % | {left:.0f} | {taken:.1f} | {memory:.0f} |"
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def measure(app: Client, bare: Client, rounds: int, jobs: int) -> dict[str, list
     paths = [(name, path.format(last=f"{jobs // 2:05d}")) for name, path in ADDRESSES]
     for _, path in paths:  # templates and caches are made by the first look
         app.ms(path)
-    times: dict[str, list[float]] = {name: [] for name, _ in paths} | {BARE: []}
+    times: dict[str, list[float]] = {name: [] for name in (*(name for name, _ in paths), BARE)}
     bare.ms("/")
     for _ in range(rounds):
         times[BARE].append(bare.ms("/"))

@@ -22,7 +22,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import wiring
+import wiring_sources
 from agents.policy import Policy
 from benchmarks.shared import shared_file, show_table
 from config import Settings
@@ -105,7 +105,7 @@ class Replays:
             ["--carbon", str(carbon), "--issues", str(issues), "--prices", str(price),
              "--from", "2023-01-01", "--to", "2023-10-01", "--out", str(out)]
         )  # fmt: skip
-        grid = wiring.replay_source(out)
+        grid = wiring_sources.replay_source(out)
         assert grid.carbon is not None
         self.source = backtest.Source("national carbon and Agile J, 2023", grid.carbon, grid.price)
         self.store = BacktestStore(folder)
@@ -207,7 +207,9 @@ def by_policy(replays: Replays, month: str, seeds: Sequence[int]) -> bool:
 
 
 def _percent_of_waited(found: list[dict[str, Any]], what: str) -> float:
-    return 100.0 * sum(one[what] for one in found) / max(sum(one["waited"] for one in found), 1)
+    counted: int = sum(one[what] for one in found)
+    waited: int = sum(one["waited"] for one in found)
+    return 100.0 * counted / max(waited, 1)
 
 
 def _by_policy_row(name: str, told: str, found: list[dict[str, Any]]) -> list[str]:
