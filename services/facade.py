@@ -283,9 +283,11 @@ class Services:
         """Return what a re-plan now would give at another value of carbon; nothing is committed."""
         return what_if.what_if(self.context, caller, carbon_price_gbp_per_tonne)
 
-    def trade_off(self, caller: Caller, carbon_price_gbp_per_tonne: float) -> TradeOff:
+    def trade_off(
+        self, caller: Caller, carbon_price_gbp_per_tonne: float, goes_on: bool = False
+    ) -> TradeOff:
         """Return carbon against cost at five values of carbon, the current and the asked one among them."""
-        return what_if.trade_off(self.context, caller, carbon_price_gbp_per_tonne)
+        return what_if.trade_off(self.context, caller, carbon_price_gbp_per_tonne, goes_on)
 
     # --- grid ---------------------------------------------------------------------------------
 

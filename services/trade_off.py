@@ -76,8 +76,8 @@ class TradeOff:
     """All computed points, by value of carbon."""
 
     points: tuple[Point, ...]
-    left_out_gbp_per_tonne: tuple[float, ...]
-    """Values that were not planned because it would have taken too long."""
+    unplanned_gbp_per_tonne: tuple[float, ...]
+    """Values of the curve that are not planned yet, because each takes long."""
 
     @property
     def curve(self) -> tuple[Point, ...]:
@@ -86,7 +86,7 @@ class TradeOff:
         return tuple(sorted(kept, key=lambda p: (p.totals.cost_gbp, p.totals.carbon_kg)))
 
 
-def as_trade_off(points: Sequence[Point], left_out: Iterable[float] = ()) -> TradeOff:
+def as_trade_off(points: Sequence[Point], unplanned: Iterable[float] = ()) -> TradeOff:
     """Return points with their faults marked, by value of carbon.
 
     A point that serves fewer jobs than another is not comparable. One is dominated where another serves as many, costs
@@ -102,7 +102,7 @@ def as_trade_off(points: Sequence[Point], left_out: Iterable[float] = ()) -> Tra
             fault = "dominated"
         judged.append(replace(point, fault=fault))
     judged.sort(key=lambda point: point.carbon_price_gbp_per_tonne)
-    return TradeOff(tuple(judged), tuple(sorted(left_out)))
+    return TradeOff(tuple(judged), tuple(sorted(unplanned)))
 
 
 def _beats(other: Sums, mine: Sums) -> bool:

@@ -8,6 +8,7 @@ plan beside it is valued on the same signals, so that differences come from the 
 from __future__ import annotations
 
 import threading
+from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -16,6 +17,7 @@ from models.domain.access import Caller
 from models.domain.carbon_value import HIGHEST_KAPPA_GBP_PER_KG, kappa_of_weights
 from models.domain.errors import Conflict, FieldError, InvalidRequest
 from models.domain.plan import Certificate, Deferral, Placement, Refusal
+from models.domain.time import floor_slot
 from services.context import Context
 from services.memo import Memo, state_of
 from services.negotiating import known_faults, negotiated
@@ -39,14 +41,15 @@ POINTS = 5
 """Points of the curve, the current value among them."""
 
 MOST_JOB_ROUNDS = 10_000
-"""Further points are planned where no plan so far took more jobs times price rounds than this: counted work and no
-clock, so that every machine gives the same answer."""
+"""Jobs times price rounds from which on a plan is much work: the points of a curve are then planned one by one, as
+asked. Counted work and no clock, so that every machine gives the same answer."""
 
 WAIT_SECONDS = 20.0
 """How long a what-if waits for another one of this process. [s]"""
 
 FRESH_SECONDS = 60
-"""For how long an unchanged situation is answered from memory. [s of the planning clock]"""
+"""For how long an unchanged situation is answered from memory; what was much work is until its half-hour has ended.
+[s of the planning clock]"""
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,17 @@ class _Trial:
     job_rounds: int
     """Jobs planned times price rounds: the work it took."""
 
+    @property
+    def is_much(self) -> bool:
+        """Return whether it was much work."""
+        return self.job_rounds > MOST_JOB_ROUNDS
+
+    def holds_at(self, now: datetime) -> bool:
+        """Return whether it may still be given as an answer where nothing has changed but the time."""
+        if floor_slot(now) != floor_slot(self.asked_at):
+            return False
+        return self.is_much or now - self.asked_at < timedelta(seconds=FRESH_SECONDS)
+
 
 _trials: Memo[_Trial] = Memo(entries=12)
 _one_at_a_time = threading.Lock()
@@ -175,25 +189,41 @@ def what_if(context: Context, caller: Caller, carbon_price_gbp_per_tonne: float)
     return _answer(context, caller, _trial(context, carbon_price_gbp_per_tonne))
 
 
-def trade_off(context: Context, caller: Caller, carbon_price_gbp_per_tonne: float) -> TradeOff:
+def trade_off(
+    context: Context, caller: Caller, carbon_price_gbp_per_tonne: float, goes_on: bool = False
+) -> TradeOff:
     """Return carbon against cost at five values of carbon, the current and the asked one among them.
 
-    The asked and the current value are always planned. Others are left out, and named, where a plan takes more work
-    than `MOST_JOB_ROUNDS`.
+    The asked and the current value are always planned. Where a plan takes more work than `MOST_JOB_ROUNDS`, of the
+    others only those still in memory are given and the rest is named: somebody waits for the answer.
+
+    Args:
+        context: Ports; only read.
+        caller: Whose jobs are summed.
+        carbon_price_gbp_per_tonne: The asked value. [GBP/t]
+        goes_on: Plan one more of those values, however much work it is. Asked again and again, the curve fills.
+
+    Raises:
+        InvalidRequest: If the value is out of range.
+        Conflict: If another what-if keeps this process busy.
     """
     _check(carbon_price_gbp_per_tonne)
     context.signals.ensure_fresh()
     current = context.policy.carbon_price_gbp_per_tonne
-    most = 0
+    is_much = False
     found: list[Point] = []
-    left_out: list[float] = []
+    unplanned: list[float] = []
     for price in _values(current, carbon_price_gbp_per_tonne):
         is_needed = _same(price, current) or _same(price, carbon_price_gbp_per_tonne)
-        if not is_needed and most > MOST_JOB_ROUNDS:
-            left_out.append(price)
-            continue
-        trial = _trial(context, price)
-        most = max(most, trial.job_rounds)
+        trial = _remembered(context, price)
+        if trial is None:
+            is_one_more = is_much and not is_needed
+            if is_one_more and not goes_on:
+                unplanned.append(price)
+                continue
+            goes_on = goes_on and not is_one_more
+            trial = _trial(context, price)
+        is_much |= trial.is_much
         found.append(
             Point(
                 price,
@@ -202,7 +232,7 @@ def trade_off(context: Context, caller: Caller, carbon_price_gbp_per_tonne: floa
                 is_asked=_same(price, carbon_price_gbp_per_tonne),
             )
         )
-    return as_trade_off(found, left_out)
+    return as_trade_off(found, unplanned)
 
 
 def _values(current: float, asked: float) -> list[float]:
@@ -246,21 +276,34 @@ def _check(price: float) -> None:
 
 def _trial(context: Context, price: float) -> _Trial:
     """Negotiate at a value of carbon, or remember having done so for the same situation."""
-    now = context.clock.now()
-    with context.uow() as uow:
-        state = state_of(uow)
-    data = context.signals.data_line()
-    fetched = (data.mode, data.carbon_retrieved_at, data.prices_retrieved_at)
-    key = (state, int(now.timestamp()) // FRESH_SECONDS, fetched, round(price, 6))
-    known = _trials.peek(context, key)
+    known = _remembered(context, price)
     if known is not None:
         return known
     if not _one_at_a_time.acquire(timeout=WAIT_SECONDS):
         raise Conflict("another what-if is being worked out; try again in a moment")
     try:
-        return _trials.get(context, key, lambda: _negotiated(context, price, now))
+        now = context.clock.now()
+        return _trials.get(
+            context,
+            _key(context, price),
+            lambda: _negotiated(context, price, now),
+            lambda trial: trial.holds_at(now),
+        )
     finally:
         _one_at_a_time.release()
+
+
+def _remembered(context: Context, price: float) -> _Trial | None:
+    known = _trials.peek(context, _key(context, price))
+    return known if known is not None and known.holds_at(context.clock.now()) else None
+
+
+def _key(context: Context, price: float) -> Hashable:
+    """Return everything a plan at a value of carbon depends on, except the time."""
+    with context.uow() as uow:
+        state = state_of(uow)
+    data = context.signals.data_line()
+    return state, data.mode, data.carbon_retrieved_at, data.prices_retrieved_at, round(price, 6)
 
 
 def _negotiated(context: Context, price: float, now: datetime) -> _Trial:

@@ -38,6 +38,9 @@ from tests.support.sample_grid import (
 class FakeReading(FakeJobs):
     """Everything that is looked at, and who may look."""
 
+    slow_points: list[float] = []
+    """Values of carbon that a curve does not have at once; a test sets its own list. [GBP/t]"""
+
     # --- grid -----------------------------------------------------------------------------------
 
     def data_line(self) -> DataLine:
@@ -99,8 +102,13 @@ class FakeReading(FakeJobs):
             Sums.of(row.planned for row in rows), Sums.of(row.current for row in rows), tuple(rows), 0, certificate,
         )  # fmt: skip
 
-    def trade_off(self, caller: Caller, carbon_price_gbp_per_tonne: float) -> TradeOff:
+    def trade_off(
+        self, caller: Caller, carbon_price_gbp_per_tonne: float, goes_on: bool = False
+    ) -> TradeOff:
+        """Give every point; where `slow_points` are set, one more of those each time that is asked for."""
         current = KAPPA_GBP_PER_KG * 1000
+        if goes_on and self.slow_points:
+            self.slow_points.pop(0)
         prices = sorted({0.0, 245.0, 1000.0, current, 10_000.0, carbon_price_gbp_per_tonne})
         return as_trade_off(
             [
@@ -111,7 +119,9 @@ class FakeReading(FakeJobs):
                     is_asked=price == carbon_price_gbp_per_tonne,
                 )
                 for price in prices
-            ]
+                if price not in self.slow_points
+            ],
+            self.slow_points,
         )
 
     def backtests(self, caller: Caller) -> tuple[Mapping[str, Any], ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from models.domain.time import format_utc
-from services.trade_off import Sums
+from services.trade_off import Sums, TradeOff
 from services.what_if import JobDifference, WhatIf
 from web.present.common import HOUR, Json, number, placement
 from web.present.jobs import deferral, refusal
@@ -21,6 +21,24 @@ def what_if(found: WhatIf) -> Json:
         "jobs": [_job(row) for row in found.jobs],
         "frozen": found.frozen,
         "certificate": certificate(found.certificate),
+    }
+
+
+def trade_off(found: TradeOff) -> Json:
+    """Return carbon against cost at several values of carbon."""
+    return {
+        "points": [
+            {
+                "carbon_price_gbp_per_tonne": point.carbon_price_gbp_per_tonne,
+                "totals": _sums(point.totals),
+                "is_current": point.is_current,
+                "is_asked": point.is_asked,
+                "on_curve": not point.fault,
+                "fault": point.fault or None,
+            }
+            for point in found.points
+        ],
+        "unplanned_gbp_per_tonne": list(found.unplanned_gbp_per_tonne),
     }
 
 

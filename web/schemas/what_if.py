@@ -115,3 +115,34 @@ class WhatIfOut(Shown):
     jobs: list[WhatIfJobOut]
     frozen: int
     certificate: CertificateOut
+
+
+class WhatIfPointsIn(Wanted):
+    """Which value of carbon the curve is asked for beside the standard ones."""
+
+    carbon_price_gbp_per_tonne: Number | None = field(
+        "A value of carbon to plan beside the standard ones; the current value where none is given.",
+        unit="GBP/t",
+        allowed=f"0 to {HIGHEST_GBP_PER_TONNE:.0f}",
+        default=None,
+        ge=0,
+        le=HIGHEST_GBP_PER_TONNE,
+    )
+
+
+class WhatIfPointOut(Shown):
+    """One whole plan at one value of carbon. `fault` says why it is not on the curve."""
+
+    carbon_price_gbp_per_tonne: float
+    totals: WhatIfTotalsOut
+    is_current: bool
+    is_asked: bool
+    on_curve: bool
+    fault: Literal["dominated", "serves fewer jobs"] | None
+
+
+class WhatIfPointsOut(Shown):
+    """Carbon against cost at five values of carbon, or six. What is not planned yet is planned when asked again."""
+
+    points: list[WhatIfPointOut]
+    unplanned_gbp_per_tonne: list[float]

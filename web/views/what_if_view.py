@@ -86,6 +86,21 @@ class PointRow:
 
 
 @dataclass(frozen=True, slots=True)
+class CurveView:
+    """Carbon against cost at several values of carbon, with how many of them are planned yet."""
+
+    price: str
+    """The asked value, for the address: GBP/t."""
+    chart: TradeOffChart | None
+    sentence: str
+    points: tuple[PointRow, ...]
+    missing: str
+    """Which values are not planned yet, as a sentence; empty where all are."""
+    planned: int
+    wanted: int
+
+
+@dataclass(frozen=True, slots=True)
 class ChangeRow:
     """One job that would run at another time or place, or be answered otherwise."""
 
@@ -115,10 +130,7 @@ class WhatIfView:
     has_jobs: bool
     sentence: str
     figures: tuple[Figure, ...]
-    chart: TradeOffChart | None
-    chart_sentence: str
-    points: tuple[PointRow, ...]
-    left_out: str
+    curve: CurveView
     changes: tuple[ChangeRow, ...]
     more_changes: int
     proof: str
@@ -141,13 +153,24 @@ def what_if_view(found: WhatIf, curve: TradeOff, now: datetime) -> WhatIfView:
         has_jobs=bool(found.jobs),
         sentence=_sentence(found, len(changed)),
         figures=_figures(found),
-        chart=trade_off_chart(curve),
-        chart_sentence=_chart_sentence(curve),
-        points=tuple(_point(point) for point in curve.points),
-        left_out=_left_out(curve.left_out_gbp_per_tonne),
+        curve=curve_view(asked, curve),
         changes=tuple(_change(row, now) for row in changed[:MOST_ROWS]),
         more_changes=max(0, len(changed) - MOST_ROWS),
         proof=_proof(found),
+    )
+
+
+def curve_view(asked_gbp_per_tonne: float, curve: TradeOff) -> CurveView:
+    """Return a curve ready to place."""
+    planned, missing = len(curve.points), curve.unplanned_gbp_per_tonne
+    return CurveView(
+        price=f"{asked_gbp_per_tonne:.10g}",
+        chart=trade_off_chart(curve),
+        sentence=_chart_sentence(curve),
+        points=tuple(_point(point) for point in curve.points),
+        missing=_missing(missing),
+        planned=planned,
+        wanted=planned + len(missing),
     )
 
 
@@ -208,11 +231,11 @@ def _chart_sentence(curve: TradeOff) -> str:
     return told
 
 
-def _left_out(values: Sequence[float]) -> str:
+def _missing(values: Sequence[float]) -> str:
     if not values:
         return ""
     told = sentence_list([carbon_value(value) for value in values])
-    return f"Not planned, because a fleet of this size takes long: {told}."
+    return f"Each plan of a fleet of this size takes a while; not planned yet: {told}."
 
 
 def _point(point: Point) -> PointRow:

@@ -150,15 +150,39 @@ def test_an_asked_value_beside_the_standard_ones_is_a_sixth_point(torn: World) -
     assert len(found.points) == 6
 
 
-def test_where_a_plan_takes_much_work_only_the_asked_and_the_current_value_are_planned(
+def test_where_a_plan_takes_much_work_the_curve_is_filled_one_value_at_a_time(
     torn: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     submitted(torn)
     # One job and at least one round are more than none.
     monkeypatch.setattr(what_if, "MOST_JOB_ROUNDS", 0)
-    found = what_if.trade_off(torn.context, OPERATOR, 245.0)
-    assert [round(p.carbon_price_gbp_per_tonne) for p in found.points] == [245, 2667]
-    assert found.left_out_gbp_per_tonne == (0.0, 1000.0, 10_000.0)
+    seen: list[float] = []
+    real = what_if._negotiated
+    monkeypatch.setattr(
+        what_if, "_negotiated", lambda c, price, now: seen.append(price) or real(c, price, now)
+    )
+    for _ in range(2):  # only the asked and the current value are needed
+        found = what_if.trade_off(torn.context, OPERATOR, 245.0)
+        assert [round(p.carbon_price_gbp_per_tonne) for p in found.points] == [245, 2667]
+        assert found.unplanned_gbp_per_tonne == (0.0, 1000.0, 10_000.0)
+    for missing in (2, 1, 0, 0):
+        found = what_if.trade_off(torn.context, OPERATOR, 245.0, goes_on=True)
+        assert len(found.unplanned_gbp_per_tonne) == missing
+        assert len(found.points) == 5 - missing
+    assert [round(price) for price in sorted(seen)] == [0, 245, 1000, 2667, 10_000]
+
+
+def test_what_was_much_work_is_remembered_until_its_half_hour_ends(
+    torn: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(what_if, "MOST_JOB_ROUNDS", 0)
+    submitted(torn)
+    first = what_if.what_if(torn.context, OPERATOR, 10.0)
+    monkeypatch.setattr(torn.context.signals, "ensure_fresh", lambda: None)
+    torn.clock.instant = NOON + timedelta(minutes=29)
+    assert what_if.what_if(torn.context, OPERATOR, 10.0).asked_at == first.asked_at
+    torn.clock.instant = NOON + timedelta(minutes=30)
+    assert what_if.what_if(torn.context, OPERATOR, 10.0).asked_at == NOON + timedelta(minutes=30)
 
 
 def test_a_run_that_starts_then_too_but_in_other_chunks_is_changed(

@@ -81,3 +81,41 @@ def test_an_auditor_may_ask_and_nobody_without_a_key() -> None:
     body = {"carbon_price_gbp_per_tonne": 245}
     assert keyed.post("/api/what-if", json=body).status_code == 401
     assert keyed.post("/api/what-if", json=body, headers=bearer("auditor-key")).status_code == 200
+
+
+def test_points_hold_the_current_value_and_say_what_is_on_the_curve(client: FlaskClient) -> None:
+    answer = client.post("/api/what-if/points", json={})
+    assert answer.status_code == 200
+    points = answer.json["points"]
+    prices = [point["carbon_price_gbp_per_tonne"] for point in points]
+    assert prices == sorted(prices)
+    assert len(points) == 5
+    assert sum(point["is_current"] for point in points) == 1
+    assert all(point["on_curve"] is (point["fault"] is None) for point in points)
+    assert answer.json["unplanned_gbp_per_tonne"] == []
+
+
+def test_points_that_take_long_come_one_an_answer() -> None:
+    services = filled()
+    services.slow_points = [0.0, 245.0]
+    with client_of(services) as slow:
+        left = [
+            slow.post("/api/what-if/points", json={}).json["unplanned_gbp_per_tonne"]
+            for _ in range(2)
+        ]
+    assert left == [[245.0], []]
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"carbon_price_gbp_per_tonne": 10_001}, "carbon_price_gbp_per_tonne"),
+        ({"weights": {"carbon": 1, "cost": 1}}, "weights"),
+    ],
+)
+def test_points_at_an_impossible_value_are_422(
+    client: FlaskClient, body: dict[str, Any], field: str
+) -> None:
+    answer = client.post("/api/what-if/points", json=body)
+    assert answer.status_code == 422
+    assert field in wrong_fields(answer.json)

@@ -366,3 +366,25 @@ def test_notices_are_listed_by_pages(browser: FlaskClient, services: FakeService
     older = re.search(r'rel="next" href="([^"]+)"', first)
     assert older is not None
     assert browser.get(older[1].replace("&amp;", "&"), headers=HTML).text.count("Moved.") == 5
+
+
+def test_a_curve_that_takes_long_is_filled_by_the_page_itself_and_by_a_link(
+    services: FakeServices,
+) -> None:
+    services.slow_points = [0.0, 10_000.0]
+    client = whole(services)
+    page = client.get("/what-if?carbon_price=245", headers=HTML).text
+    assert "Planned 3 of 5 values." in page
+    assert 'hx-get="/what-if/points?carbon_price=245" hx-trigger="load"' in page
+    part = client.get("/what-if/points?carbon_price=245", headers={"HX-Request": "true"}).text
+    assert "<html" not in part
+    assert "Planned 4 of 5 values." in part
+    followed = client.get("/what-if/points?carbon_price=245", headers=HTML, follow_redirects=True)
+    assert "Carbon against cost" in followed.text
+    assert "not planned yet" not in followed.text
+
+
+def test_a_point_that_cannot_be_planned_says_why(browser: FlaskClient) -> None:
+    part = browser.get("/what-if/points?carbon_price=much", headers={"HX-Request": "true"}).text
+    assert "Value of carbon" in part
+    assert "Look again" in part

@@ -10,7 +10,7 @@ from models.domain.plan import Refusal
 from services.what_if import JobDifference, WhatIf
 from tests.support.fake_services import filled
 from tests.support.sample_grid import NOW
-from web.views.what_if_view import MOST_ROWS, WhatIfView, what_if_view
+from web.views.what_if_view import MOST_ROWS, WhatIfView, curve_view, what_if_view
 
 ADA = Caller("local", Role.OPERATOR)
 
@@ -89,3 +89,12 @@ def test_without_jobs_there_is_nothing_to_compare() -> None:
     _, page = shown(0.0, jobs=())
     assert not page.has_jobs
     assert page.sentence == "No job is up for planning, so no value of carbon changes anything."
+
+
+def test_a_curve_says_how_many_of_its_values_are_planned_and_which_are_not() -> None:
+    services = filled()
+    services.slow_points = [0.0, 10_000.0]
+    curve = curve_view(245.0, services.trade_off(ADA, 245.0))
+    assert (curve.planned, curve.wanted, curve.price) == (3, 5, "245")
+    assert curve.missing.endswith("not planned yet: £0/t and £10,000/t.")
+    assert len(curve.points) == 3
