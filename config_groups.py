@@ -182,6 +182,9 @@ class Planning(_Group):
     carbon_budget_kg_per_day: Annotated[float | None, Field(gt=0, le=1e9)] = None
     """Most carbon that all work planned on one London day may emit, as planned and not as measured, with frozen work and
     work that has run already; unset, there is no budget. [kg]"""
+    planning_effort: Annotated[float, Field(ge=0.05, le=50)] = 1.0
+    """How much work a plan may take, as a multiple of the usual: 0.2 answers sooner, 5 looks further. Work is counted and
+    not timed, so that every machine finds the same plan; how near the best it is stands in its certificate either way."""
     freeze_minutes: Annotated[int, Field(ge=0, le=1440)] = 5
     """Work starting within this time is not moved. [min]"""
     freeze_executor_minutes: Annotated[int, Field(ge=0, le=1440)] = 60

@@ -192,6 +192,7 @@ def _policy(settings: Settings) -> Policy:
         transfer_kwh_per_gb=settings.transfer_kwh_per_gb,
         transfer_gbit_per_s=settings.transfer_gbit_per_s,
         carbon_budget_kg_per_day=settings.carbon_budget_kg_per_day,
+        planning_effort=settings.planning_effort,
     )
 
 

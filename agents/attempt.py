@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 
+import numpy as np
+
 from agents import energy_agent, job_agent, policy_agent
-from agents.carbon_budget import CarbonBudget, Charges
+from agents.carbon_budget import ATTEMPTS, CarbonBudget
 from agents.certificate import Proof, charged_gbp
+from agents.charge_rounds import find_charges
 from agents.ground import first_open_slot, held_power
 from agents.job_agent import JobAgent
 from agents.links import build_links, tightened_windows
@@ -61,10 +64,10 @@ def plan_at(situation: Situation, charges: Mapping[date, float] | None = None) -
     minutes = Minutes(situation)
     table = _open(situation, minutes, charges or {})
     jobs = tuple(sorted(situation.jobs, key=lambda job: job.job_id))
-    agents = _announce(situation, table, jobs, minutes)
+    agents = _announce(situation, table, jobs, minutes, charges or {})
     by_id = {mine.job.job_id: mine for agent in agents for mine in agent.options}
     options = tuple(by_id[job.job_id] for job in jobs)
-    rounds = PriceRounds(situation, table, agents, minutes)
+    rounds = PriceRounds(situation, table, agents, minutes, charges or {})
     rounds.hold(1)
     held = _held_options(situation, table, options)
     links = build_links(jobs)
@@ -73,8 +76,9 @@ def plan_at(situation: Situation, charges: Mapping[date, float] | None = None) -
     if first.is_ideal():
         best = Best(first, rounds.state.best_gbp, PlanMethod.GREEDY, first.is_cut_short)
     else:
-        rounds.hold(rounds_for(len(options)))
-        best = climb(first, table, rounds.state.prices, bool(held), SEED)
+        effort = situation.policy.planning_effort
+        rounds.hold(rounds_for(len(options), effort))
+        best = climb(first, table, rounds.state.prices, bool(held), SEED, effort)
     rounds.record()
     return Attempt(minutes, table, rounds, best, tidied(best.plan), charges or {})
 
@@ -92,20 +96,25 @@ def within_budget(
         budget: Of its policy.
         first: The plan without charges.
     """
-    dates = budget.days.dates
-    search = Charges(budget.hopeless())
-    bound, charge = first.best.bound_gbp, search.now
-    over = budget.excess_kg(budget.carbon_kg(first.plan, first.table)) > 0.0
+    bound, proving = first.best.bound_gbp, np.zeros(len(budget.days.dates))
+    over_kg = _over_kg(budget, first)
     shift(first.plan, first.table, budget.days, budget.limit_kg, budget.committed_kg)
     best, least = first, _badness(budget, first)
-    while search.go_on(over):
-        charges = {day: float(mu) for day, mu in zip(dates, search.now, strict=True) if mu > 0.0}
-        attempt = plan_at(situation, charges)
-        over = budget.excess_kg(budget.carbon_kg(attempt.plan, attempt.table)) > 0.0
+    margin_kg, charges = np.zeros_like(over_kg), np.zeros_like(over_kg)
+    for _ in range(ATTEMPTS):
+        if not over_kg.any():
+            break
+        before = charges
+        charges = find_charges(situation, first.table, first.rounds.agents, budget, margin_kg)
+        margin_kg = margin_kg + over_kg
+        if np.array_equal(charges, before):
+            continue  # the same charges would give the same plan
+        attempt = plan_at(situation, budget.charged(charges))
+        over_kg = _over_kg(budget, attempt)
         shift(attempt.plan, attempt.table, budget.days, budget.limit_kg, budget.committed_kg)
-        proven = attempt.best.bound_gbp - budget.constant_gbp(search.now)
+        proven = attempt.best.bound_gbp - budget.constant_gbp(charges)
         if proven > bound:
-            bound, charge = proven, search.now
+            bound, proving = proven, charges
         badness = _badness(budget, attempt)
         if badness < least:
             best, least = attempt, badness
@@ -118,17 +127,21 @@ def within_budget(
         alone_gbp=first.proof.alone_gbp,
         served_gbp=None if not kept or proof.served_gbp is None else proof.served_gbp - constant,
         carbon_kg=budget.carbon_kg(best.plan, best.table),
-        charge_gbp_per_kg=charge,
+        charge_gbp_per_kg=proving,
     )
+
+
+def _over_kg(budget: CarbonBudget, attempt: Attempt) -> FloatArray:
+    """Return by how much a plan puts each day over budget, shape (days,). [kg]"""
+    return budget.excess_kg(budget.carbon_kg(attempt.plan, attempt.table))
 
 
 def _badness(budget: CarbonBudget, attempt: Attempt) -> tuple[float, float, float]:
     """Return the penalty of unserved jobs, the excess over the budget and the true objective, to be made small."""
     plan = attempt.plan
-    excess: FloatArray = budget.excess_kg(budget.carbon_kg(plan, attempt.table))
     return (
         round(plan.score[0], 6),
-        round(float(excess.sum()), 6),
+        round(float(_over_kg(budget, attempt).sum()), 6),
         plan.objective_gbp - charged_gbp(plan),
     )
 
@@ -153,7 +166,11 @@ def _open(situation: Situation, minutes: Minutes, charges: Mapping[date, float])
 
 
 def _announce(
-    situation: Situation, table: PricedTable, jobs: tuple[Job, ...], minutes: Minutes
+    situation: Situation,
+    table: PricedTable,
+    jobs: tuple[Job, ...],
+    minutes: Minutes,
+    charges: Mapping[date, float],
 ) -> tuple[JobAgent, ...]:
     """Let each owner's Job Agent price its options and announce its work; agents in the order of their owners."""
     releases, deadlines = tightened_windows(
@@ -168,6 +185,8 @@ def _announce(
             incumbents=situation.incumbents or {},
             releases=releases,
             deadlines=deadlines,
+            has_budget=situation.policy.carbon_budget_kg_per_day is not None,
+            charges=charges,
         )
         agent = job_agent.agent_of(owner, view, is_large=len(jobs) > LARGE)
         minutes.hear(job_agent.respond(agent, ()), 0)

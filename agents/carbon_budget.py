@@ -6,7 +6,8 @@ a kilogram is in less demand. A budget moves work; it never leaves a job out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 
@@ -20,23 +21,14 @@ from models.optimise.table import BoolArray, PricedTable
 TOLERANCE = 1e-6
 """Relative slack of a budget, for rounding."""
 
-FIRST_CHARGE = 0.1
-"""First charge on a day whose budget is exceeded. [GBP/kg]"""
-
-GROWTH = 4.0
-"""By what a charge grows while its day is still over budget."""
-
 MOST_CHARGE = 20.0
 """Highest charge tried. [GBP/kg]"""
 
 HOPELESS_CHARGE = 1.6
-"""Highest charge on a day that is over budget without any work that could move: enough to send that away. [GBP/kg]"""
+"""Charge on a day that is over budget without any work that could move: enough to send that away. [GBP/kg]"""
 
-ATTEMPTS = 8
+ATTEMPTS = 4
 """Most plans made with charges."""
-
-CLOSE = 0.1
-"""A charge is close enough where the next lower one tried, which was too low, is at most this part below it."""
 
 
 @dataclass(frozen=True)
@@ -76,49 +68,14 @@ class CarbonBudget:
         over = carbon_kg - self.limit_kg
         return np.where(over > TOLERANCE * max(self.limit_kg, 1.0), over, 0.0)
 
+    def charged(self, charge_gbp_per_kg: FloatArray) -> dict[date, float]:
+        """Return the days with a charge. [GBP/kg]"""
+        pairs = zip(self.days.dates, charge_gbp_per_kg, strict=True)
+        return {day: float(mu) for day, mu in pairs if mu > 0.0}
+
     def constant_gbp(self, charge_gbp_per_kg: FloatArray) -> float:
         """Return Σ μ·(limit − committed): what a bound proven with charges is to be lowered by. [GBP]"""
         return float(charge_gbp_per_kg @ (self.limit_kg - self.committed_kg))
-
-
-@dataclass
-class Charges:
-    """The search for charges: each rises until its day keeps the budget, then halves the way to the last too low one.
-
-    Attributes:
-        hopeless: Days whose budget no charge can keep, shape (days,).
-    """
-
-    hopeless: BoolArray
-    low: FloatArray = field(init=False)
-    high: FloatArray = field(init=False)
-    now: FloatArray = field(init=False)
-    attempts: int = 0
-
-    def __post_init__(self) -> None:
-        """Begin without charges."""
-        self.low, self.now = np.zeros(self.hopeless.size), np.zeros(self.hopeless.size)
-        self.high = np.full(self.hopeless.size, np.inf)
-
-    def go_on(self, is_over: BoolArray) -> bool:
-        """Set the charges to try next; False where another plan would gain little.
-
-        Args:
-            is_over: Which days exceed their budget at the present charges, shape (days,).
-        """
-        given_up = self.hopeless & (self.now >= HOPELESS_CHARGE)
-        self.low = np.where(is_over, self.now, self.low)
-        self.high = np.where(is_over, self.high, np.minimum(self.high, self.now))
-        known = np.isfinite(self.high)
-        risen = np.where(self.now > 0.0, self.now * GROWTH, FIRST_CHARGE)
-        midway = (self.low + np.where(known, self.high, 0.0)) / 2
-        wide = known & (self.high - self.low > CLOSE * self.high)
-        after = np.where(is_over, np.where(known, midway, risen), np.where(wide, midway, self.now))
-        after = np.minimum(after, np.where(self.hopeless, HOPELESS_CHARGE, MOST_CHARGE))
-        after = np.where(given_up, self.now, after)
-        is_new = bool((np.abs(after - self.now) > 0.0).any())
-        self.now, self.attempts = after, self.attempts + 1
-        return is_new and self.attempts <= ATTEMPTS
 
 
 def committed_kg(situation: Situation, table: PricedTable, days: Days) -> FloatArray:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import date
+
+import numpy as np
 
 from agents.faults import handling
 from agents.messages import DemandQuoted, JobsAnnounced, Message, PricesPosted, SlotArray
@@ -12,8 +15,10 @@ from agents.view import JobAgentView
 from models.domain.job import Job
 from models.domain.time import SLOT_HOURS
 from models.optimise.assignment import Options
+from models.optimise.budget import LoadCarbon
 from models.optimise.choices import options_of as priced
 from models.optimise.quoting import Quoting
+from models.optimise.table import FloatArray
 
 
 @dataclass(frozen=True)
@@ -24,11 +29,15 @@ class JobAgent:
         owner: For whom it speaks.
         options: One entry per job, in the order of the view.
         quoting: The same jobs as arrays.
+        carbon: What loads emit by London day; None where the policy has no carbon budget.
+        charge_gbp_per_kg: μ by London day that the options were priced with, shape (days,); none without a budget.
     """
 
     owner: str
     options: tuple[Options, ...]
     quoting: Quoting
+    carbon: LoadCarbon | None = None
+    charge_gbp_per_kg: FloatArray = field(default_factory=lambda: np.zeros(0))
 
     @property
     def name(self) -> str:
@@ -50,7 +59,11 @@ def agent_of(owner: str, view: JobAgentView, is_large: bool = False) -> JobAgent
         is_large: See `Quoting`; the same for all agents of a negotiation.
     """
     options = tuple(options_for(job, view) for job in view.jobs)
-    return JobAgent(owner, options, Quoting(options, view.table, is_large))
+    quoting = Quoting(options, view.table, is_large)
+    if not view.has_budget:
+        return JobAgent(owner, options, quoting)
+    carbon = LoadCarbon.of(view.table)
+    return JobAgent(owner, options, quoting, carbon, carbon.days.array(view.charges))
 
 
 def options_for(job: Job, view: JobAgentView) -> Options:
@@ -93,20 +106,30 @@ def announce(owner: str, options: Sequence[Options]) -> JobsAnnounced:
 def respond(agent: JobAgent, inbox: Sequence[Message]) -> tuple[Message, ...]:
     """Answer the newest posted prices with load and value.
 
-    The value is the sum over jobs of the least of their open options at tariff + κ·carbon + delay + λ, or of
-    staying unserved: a lower bound of what these jobs add to any plan at those prices.
+    The value is the sum over jobs of the least of their open options at tariff + (κ + μ)·carbon + delay + λ, or of
+    staying unserved: a lower bound of what these jobs add to any plan at those prices. What μ changes from the one that
+    the options were priced with counts on whole half-hours, as λ does.
     """
-    posted = [message for message in inbox if isinstance(message, PricesPosted)]
-    if not posted:
+    offers = [message for message in inbox if isinstance(message, PricesPosted)]
+    if not offers:
         return (announce(agent.owner, agent.options),)
-    prices = posted[-1]
-    answer = agent.quoting.at(prices.power_gbp_per_kwh.values * SLOT_HOURS)
+    prices = offers[-1]
+    price = prices.power_gbp_per_kwh.values * SLOT_HOURS
+    if agent.carbon is not None:
+        posted = agent.carbon.days.array(dict(prices.carbon_gbp_per_kg))
+        price = price + agent.carbon.charge_gbp(posted - agent.charge_gbp_per_kg)
+    answer = agent.quoting.at(price)
     return (
         DemandQuoted(
             sender=agent.name,
             in_reply_to=prices.message_id,
             prices_round=prices.round,
             load_kw=SlotArray(answer.load_kw),
+            use_kg=() if agent.carbon is None else _by_day(agent.carbon, answer.load_kw),
             value_gbp=answer.value_gbp,
         ),
     )
+
+
+def _by_day(carbon: LoadCarbon, load_kw: FloatArray) -> tuple[tuple[date, float], ...]:
+    return tuple(zip(carbon.days.dates, carbon.use_kg(load_kw).tolist(), strict=True))

@@ -113,6 +113,8 @@ class PolicyPublished(Message):
     """Most carbon of all work planned on a London day; None: no budget. [kg]"""
     carbon_charges_gbp_per_kg: tuple[tuple[date, float], ...] = ()
     """μ of London days whose budget is short, on top of the value of carbon. [GBP/kg]"""
+    planning_effort: float = 1.0
+    """How much work a plan may take, as a multiple of the usual."""
     assumptions_id: str
 
 
@@ -122,6 +124,8 @@ class PricesPosted(Message):
     kind: Literal["prices_posted"] = "prices_posted"
     power_gbp_per_kwh: SlotArrayField
     """λ per asset and slot. [GBP/kWh]"""
+    carbon_gbp_per_kg: tuple[tuple[date, float], ...] = ()
+    """μ per London day of a carbon budget, on top of the value of carbon; days without a charge are left out. [GBP/kg]"""
 
 
 class DemandQuoted(Message):
@@ -131,6 +135,8 @@ class DemandQuoted(Message):
     prices_round: int
     load_kw: SlotArrayField
     """IT power it would draw if alone, per asset and slot. [kW]"""
+    use_kg: tuple[tuple[date, float], ...] = ()
+    """What that load emits on each London day, half-hours counted whole; empty without a carbon budget. [kg]"""
     value_gbp: float
     """Proven lower bound of the sum of its jobs' minima at these prices, unserved included. [GBP]"""
 

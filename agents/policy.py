@@ -28,6 +28,8 @@ class Policy:
     """How fast the network moves them. [Gbit/s]"""
     carbon_budget_kg_per_day: float | None = None
     """Most carbon all work planned on one London day may emit; None: no budget. [kg]"""
+    planning_effort: float = 1.0
+    """How much work a plan may take, as a multiple of the usual; work is counted, not timed."""
     assumptions_id: str = "policy/1"
 
     @property

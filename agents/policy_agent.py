@@ -74,7 +74,9 @@ def respond(view: PolicyAgentView, inbox: Sequence[Message]) -> tuple[Message, .
         # The first round is at price zero: each agent's unconstrained best. Later rounds follow the rule of `hear`.
         return (
             PricesPosted(
-                sender=NAME, power_gbp_per_kwh=SlotArray(view.prices.price_gbp / SLOT_HOURS)
+                sender=NAME,
+                power_gbp_per_kwh=SlotArray(view.prices.price_gbp / SLOT_HOURS),
+                carbon_gbp_per_kg=tuple(sorted(view.carbon_charges.items())),
             ),
         )
     policy = view.policy
@@ -91,6 +93,7 @@ def respond(view: PolicyAgentView, inbox: Sequence[Message]) -> tuple[Message, .
             transfer_gbit_per_s=policy.transfer_gbit_per_s,
             carbon_budget_kg_per_day=policy.carbon_budget_kg_per_day,
             carbon_charges_gbp_per_kg=tuple(sorted(view.carbon_charges.items())),
+            planning_effort=policy.planning_effort,
             assumptions_id=policy.assumptions_id,
         ),
     )

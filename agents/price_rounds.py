@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import date
 
 from agents import job_agent, policy_agent
 from agents.job_agent import JobAgent
@@ -28,8 +29,9 @@ class PriceRounds:
         table: PricedTable,
         agents: Sequence[JobAgent],
         minutes: Minutes,
+        charges: Mapping[date, float],
     ) -> None:
-        self.situation, self.table = situation, table
+        self.situation, self.table, self.charges = situation, table, charges
         self.agents, self.minutes = agents, minutes
         self.state = policy_agent.open_rounds(table)
         self.best: tuple[int, list[Message]] | None = None
@@ -40,7 +42,9 @@ class PriceRounds:
             self._round(self.state.prices.rounds + 1)
 
     def _round(self, number: int) -> None:
-        view = PolicyAgentView(self.situation.policy, self.table, self.state)
+        view = PolicyAgentView(
+            self.situation.policy, self.table, self.state, carbon_charges=self.charges
+        )
         posted = self._said(policy_agent.respond(view, ()), number)
         said = list(posted)
         for agent in self.agents:

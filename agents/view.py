@@ -107,6 +107,10 @@ class JobAgentView:
     incumbents: Mapping[str, Incumbent]
     releases: Mapping[str, datetime]
     deadlines: Mapping[str, datetime]
+    has_budget: bool = False
+    """The policy limits carbon by London day."""
+    charges: Mapping[date, float] = field(default_factory=dict)
+    """μ of London days that the table is charged with. [GBP/kg]"""
 
 
 @dataclass(frozen=True)

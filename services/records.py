@@ -254,6 +254,7 @@ def weights(policy: Policy) -> dict[str, str | None]:
         "transfer_kwh_per_gb": decimal_text(policy.transfer_kwh_per_gb, 6),
         "transfer_gbit_per_s": decimal_text(policy.transfer_gbit_per_s, 6),
         "carbon_budget_kg_per_day": decimal_text(policy.carbon_budget_kg_per_day, 3),
+        "planning_effort": decimal_text(policy.planning_effort, 2),
     }
 
 

@@ -43,6 +43,36 @@ class Days:
 
 
 @dataclass(frozen=True)
+class LoadCarbon:
+    """What a load emits by London day, every half-hour counted whole: what price rounds need to know of a budget.
+
+    Attributes:
+        days: London days of the table.
+        kg_per_kw: Of one kW of IT power over one half-hour, 0 where unknown, shape (assets, slots). [kg]
+    """
+
+    days: Days
+    kg_per_kw: FloatArray
+
+    @classmethod
+    def of(cls, table: PricedTable) -> LoadCarbon:
+        """Return it for a table."""
+        pue = np.array([asset.pue for asset in table.assets])[:, None]
+        return cls(
+            london_days(table.horizon), np.nan_to_num(table.carbon_kg_per_kwh) * pue * SLOT_HOURS
+        )
+
+    def use_kg(self, load_kw: FloatArray) -> FloatArray:
+        """Return what a load of shape (assets, slots) emits on each day, shape (days,). [kg]"""
+        return self.days.totals((self.kg_per_kw * load_kw).sum(axis=0))
+
+    def charge_gbp(self, charge_gbp_per_kg: FloatArray) -> FloatArray:
+        """Return what charges by day add to one kW over each half-hour, shape (assets, slots). [GBP]"""
+        answer: FloatArray = self.kg_per_kw * charge_gbp_per_kg[self.days.of_slot]
+        return answer
+
+
+@dataclass(frozen=True)
 class FixedRun:
     """Work that is not up for planning.
 

@@ -7,7 +7,7 @@ input gives the same plan on every machine.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -62,6 +62,16 @@ class Budget:
     sample: int = 1 << 30
     full_rounds: int = 0
     shards: int = 1
+
+    def times(self, effort: float) -> Budget:
+        """Return the budget with so many times the work."""
+        return replace(
+            self,
+            rounds=max(1, round(self.rounds * effort)),
+            moves=max(1, round(self.moves * effort)),
+            tighten_rounds=round(self.tighten_rounds * effort),
+            exact_work=round(self.exact_work * effort),
+        )
 
 
 def budget_for(jobs: int, is_tight: bool = True) -> Budget:

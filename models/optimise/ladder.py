@@ -58,12 +58,19 @@ class Best:
     is_heuristic: bool
 
 
-def rounds_for(jobs: int) -> int:
-    """Return how many price rounds a negotiation over some jobs holds at most."""
-    return budget_for(jobs).rounds
+def rounds_for(jobs: int, effort: float = 1.0) -> int:
+    """Return how many price rounds a negotiation over some jobs holds at most, with so many times the usual work."""
+    return budget_for(jobs).times(effort).rounds
 
 
-def climb(first: Assignment, table: PricedTable, prices: Prices, has_held: bool, seed: int) -> Best:
+def climb(
+    first: Assignment,
+    table: PricedTable,
+    prices: Prices,
+    has_held: bool,
+    seed: int,
+    effort: float = 1.0,
+) -> Best:
     """Return the best plan of the ladder; never one that is worse than the first.
 
     Args:
@@ -72,11 +79,12 @@ def climb(first: Assignment, table: PricedTable, prices: Prices, has_held: bool,
         prices: From the price rounds, with the bound they prove.
         has_held: Jobs hold awards now: whoever is served by the first plan stays served.
         seed: Of the searches.
+        effort: How much work they may take, as a multiple of the usual.
     """
     if _is_plain(first.options, first.links):
-        found = _windows(first, table, prices, seed)
+        found = _windows(first, table, prices, seed, effort)
     else:
-        found = _searched(first, table, prices, seed)
+        found = _searched(first, table, prices, seed, effort)
     if found.plan.score < first.score and (not has_held or found.plan.serves_all_of(first)):
         return _claimed(found)
     if is_for_windows(first.options, first.links):
@@ -101,16 +109,19 @@ def _claimed(found: Best) -> Best:
     return replace(found, method=method, is_heuristic=found.is_heuristic and not is_proven)
 
 
-def _windows(first: Assignment, table: PricedTable, prices: Prices, seed: int) -> Best:
+def _windows(
+    first: Assignment, table: PricedTable, prices: Prices, seed: int, effort: float
+) -> Best:
     options = [mine for mine in first.options if isinstance(mine, JobOptions)]
     fleet = fleet_of(options, table, by_rank=True)
     by_cost = all(_ranks_are_objectives(mine) for mine in options)
     if len(options) <= FEW_WINDOWS:
-        return _few(first, fleet, table.room_kw, prices, by_cost, seed)
+        return _few(first, fleet, table.room_kw, prices, by_cost, seed, effort)
     budget = budget_for(fleet.count, is_scarce(fleet, table.room_kw))
     if budget.exact_work:
         # Somebody waits for the plan, and each new job asks for another.
         budget = replace(budget, exact_work=SHORT_WORK)
+    budget = budget.times(effort)
     if not by_cost:
         # What is proven on ranks is no bound of the objective: only the search is wanted.
         budget = replace(budget, tighten_rounds=0, exact_work=0)
@@ -145,15 +156,15 @@ def _few(
     prices: Prices,
     by_cost: bool,
     seed: int,
+    effort: float,
 ) -> Best:
     """Search, then ask the exact programme about the options that a better plan might use, and check its answer."""
-    searched = _searched(first, None, prices, seed)
+    searched = _searched(first, None, prices, seed, effort)
     plan, bound = searched.plan, prices.bound_gbp
     picked = fleet.options_of(plan.choice.tolist())
     smaller = worthwhile(fleet, room_kw, prices.price_gbp, fleet.objective_gbp(picked))
-    answer = solve_programme(
-        smaller, room_kw, smaller.options_of(plan.choice.tolist()), seed, SHORT_WORK
-    )
+    work = round(SHORT_WORK * effort)
+    answer = solve_programme(smaller, room_kw, smaller.options_of(plan.choice.tolist()), seed, work)
     if answer.choice is not None and smaller.overload_kw(answer.choice, room_kw) <= TOLERANCE_KW:
         plan = min(plan, _mapped(first, smaller, answer.choice), key=lambda each: each.score)
     if by_cost:
@@ -169,7 +180,9 @@ def _mapped(first: Assignment, fleet: Fleet, choice: IntArray) -> Assignment:
     return plan
 
 
-def _searched(first: Assignment, table: PricedTable | None, prices: Prices, seed: int) -> Best:
+def _searched(
+    first: Assignment, table: PricedTable | None, prices: Prices, seed: int, effort: float
+) -> Best:
     """Insert, ease, ruin and recreate; fleets that are not few also along the windows search, given the table."""
     begun = []
     for order in orders(first.options, first.links):
@@ -186,7 +199,7 @@ def _searched(first: Assignment, table: PricedTable | None, prices: Prices, seed
     moves = sum(
         FAST_MOVES if isinstance(mine, JobOptions) else SLOW_MOVES for mine in first.options
     )
-    ruin_and_recreate(again, prices.price_gbp, moves, seed)
+    ruin_and_recreate(again, prices.price_gbp, round(moves * effort), seed)
     plan = min(plan, again, key=lambda each: each.score)
     return Best(plan, prices.bound_gbp, PlanMethod.PRICED, False)
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agents.carbon_budget import ATTEMPTS, HOPELESS_CHARGE, Charges, committed_kg
+from agents import attempt
+from agents.attempt import Attempt
+from agents.carbon_budget import ATTEMPTS, HOPELESS_CHARGE, committed_kg
 from agents.certificate import FALSE_BOUND
+from agents.messages import DemandQuoted, PricesPosted
 from agents.scheduler import negotiate
-from agents.view import Held, Outcome
+from agents.view import Held, Outcome, Situation
 from models.domain.job import Flexibility
 from models.optimise.budget import london_days
 from tests.support.fleet import NOON, a_job, an_asset
@@ -45,7 +48,13 @@ CHEAP_FIRST = [0.10] * 4 + [0.15] * 4
 
 
 def planned(
-    jobs: int, budget_kg: float | None, *, carbon: list[float] | None = None, **changes: Any
+    jobs: int,
+    budget_kg: float | None,
+    *,
+    carbon: list[float] | None = None,
+    spent_kg_by_day: Mapping[date, float] | None = None,
+    owners: int = 1,
+    **changes: Any,
 ) -> Outcome:
     """Plan jobs of 10 kWh at 10 kW on one large cluster, each free to run on either day."""
     each = {
@@ -54,11 +63,12 @@ def planned(
     }  # fmt: skip
     policy = a_policy(kappa_gbp_per_kg=0.0, carbon_budget_kg_per_day=budget_kg)
     situation = a_situation(
-        [a_job(f"job-{n}", **each) for n in range(jobs)],
+        [a_job(f"job-{n}", **{"owner": f"owner-{n % owners}", **each}) for n in range(jobs)],
         [1.0] * 20 + CHEAP_FIRST,
         [100.0] * 20 + (carbon or [100.0] * 8),
         (an_asset(max_power_kw=100.0),),
         policy=policy,
+        spent_kg_by_day=spent_kg_by_day or {},
     )
     return negotiate(situation)
 
@@ -148,24 +158,61 @@ def test_a_plan_under_a_budget_is_never_below_its_bound_and_keeps_it_where_brute
         assert proof.lower_bound_gbp - 1e-6 <= best <= proof.objective_gbp + 1e-6
 
 
-def test_a_day_that_other_work_alone_puts_over_budget_is_charged_no_further_than_needed_to_send_work_away() -> (
-    None
-):
-    # One more day that keeps its budget at 0.4 £/kg: its charge goes on by itself.
-    search = Charges(np.array([True, False]))
-    seen = []
-    while search.go_on(np.array([True, bool(search.now[1] < 0.4)])):
-        seen.append(search.now.tolist())
-    assert max(charge for charge, _ in seen) == HOPELESS_CHARGE
-    assert seen[-1][0] == HOPELESS_CHARGE
-    assert 0.36 <= seen[-1][1] <= 0.4
-    assert len(seen) <= ATTEMPTS
+@pytest.fixture
+def charged(monkeypatch: pytest.MonkeyPatch) -> list[dict[date, float]]:
+    """Return the charges of each plan made, as they come."""
+    seen: list[dict[date, float]] = []
+    real = attempt.plan_at
+
+    def noted(situation: Situation, charges: Mapping[date, float] | None = None) -> Attempt:
+        seen.append(dict(charges or {}))
+        return real(situation, charges)
+
+    monkeypatch.setattr(attempt, "plan_at", noted)
+    return seen
 
 
-def test_nobody_is_planned_again_and_again_for_a_day_that_is_over_budget_anyway() -> None:
-    search = Charges(np.array([True]))
-    tried = 0
-    while search.go_on(np.array([True])):
-        tried += 1
-    # 0.1, 0.4 and 1.6 £/kg.
-    assert tried == 3
+def test_price_rounds_find_the_charge_so_that_few_plans_are_made(
+    charged: list[dict[date, float]],
+) -> None:
+    # Across midnight a job costs £0.25 more and puts half a kilogram less on Saturday: £0.50 for each kilogram.
+    outcome = planned(4, 2.5)
+    assert charged[0] == {EVE.date(): pytest.approx(0.5, rel=0.02)}
+    assert len(charged) <= ATTEMPTS
+    assert dict(outcome.certificate.carbon_gbp_per_tonne_by_day)[EVE.date()] == pytest.approx(
+        500.0, rel=0.02
+    )
+
+
+def test_a_day_that_other_work_alone_puts_over_budget_is_charged_once_to_send_work_away(
+    charged: list[dict[date, float]],
+) -> None:
+    saturday = EVE.date()
+    outcome = planned(4, 5.0, spent_kg_by_day={saturday: 6.0})
+    assert charged == [{saturday: HOPELESS_CHARGE}]
+    assert on_saturday(outcome) == 0
+    assert dict(outcome.certificate.carbon_kg_by_day)[saturday] == pytest.approx(6.0)
+
+
+def test_the_posted_charges_and_what_loads_emit_by_day_are_in_the_minutes() -> None:
+    outcome = planned(4, 2.5)
+    posted = [message for message in outcome.messages if isinstance(message, PricesPosted)]
+    quoted = [message for message in outcome.messages if isinstance(message, DemandQuoted)]
+    days = [EVE.date(), EVE.date() + timedelta(days=1)]
+    assert posted
+    assert all(day in days for day, _ in posted[0].carbon_gbp_per_kg)
+    # The first round is at no price of power: all four somewhere between the days, 4 kg together.
+    assert [day for day, _ in quoted[0].use_kg] == days
+    assert sum(kg for _, kg in quoted[0].use_kg) == pytest.approx(4.0)
+    free = planned(4, None)
+    assert all(not m.use_kg for m in free.messages if isinstance(m, DemandQuoted))
+
+
+def test_many_agents_find_the_charges_that_one_finds() -> None:
+    one, four = planned(4, 2.5), planned(4, 2.5, owners=4)
+    assert (
+        four.certificate.carbon_gbp_per_tonne_by_day == one.certificate.carbon_gbp_per_tonne_by_day
+    )
+    assert four.certificate.lower_bound_gbp == pytest.approx(
+        one.certificate.lower_bound_gbp, rel=1e-9
+    )

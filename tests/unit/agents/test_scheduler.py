@@ -385,3 +385,25 @@ def _ids(outcome: Outcome) -> Sequence[str]:
 def test_answers_come_sorted_by_job() -> None:
     jobs = [a_job(name, 30) for name in ("m", "z", "a")]
     assert _ids(negotiate(a_situation(jobs, [0.1] * 48, [0.0] * 48))) == ["a", "m", "z"]
+
+
+def test_effort_is_counted_work_more_of_it_is_never_worse_here_and_less_still_keeps_every_rule() -> (
+    None
+):
+    # 30 jobs of an hour and 10 kW share 40 kW over ten hours of falling prices: everybody wants the end.
+    jobs = [a_job(f"job-{n:02d}", minutes=60.0, power_kw=10.0 + n / 10) for n in range(30)]
+    price = [0.40 - 0.01 * slot for slot in range(24)]
+    found = {}
+    for effort in (0.05, 1.0, 3.0):
+        policy = a_policy(planning_effort=effort)
+        found[effort] = negotiate(
+            a_situation(jobs, price, [100.0] * 24, (an_asset(max_power_kw=45.0),), policy=policy)
+        )
+    quick, usual, long = (found[effort].certificate for effort in (0.05, 1.0, 3.0))
+    assert quick.rounds < usual.rounds <= long.rounds
+    assert quick.objective_gbp >= usual.objective_gbp >= long.objective_gbp
+    assert quick.lower_bound_gbp <= long.objective_gbp
+    # The veto has checked each plan; whoever can be served is served with little effort too.
+    assert len({len(outcome.awards) for outcome in found.values()}) == 1
+    (told,) = (m for m in found[0.05].messages if isinstance(m, PolicyPublished))
+    assert told.planning_effort == 0.05

@@ -161,3 +161,9 @@ def test_two_jobs_that_want_the_same_half_hours_share_them_by_price() -> None:
     # 10 kW for one hour: £1.00 at 0.10 and £2.00 at 0.20.
     assert found.objective_gbp == pytest.approx(3.0)
     assert sorted(fleet.cell[found.choice].tolist()) == [0, 2]
+
+
+def test_a_budget_of_twice_the_effort_is_twice_the_work_and_of_almost_none_still_a_round() -> None:
+    usual = Budget(rounds=80, moves=1_000, tighten_rounds=40, exact_work=0, most=24)
+    assert usual.times(2.0) == Budget(160, 2_000, tighten_rounds=80, exact_work=0, most=24)
+    assert usual.times(0.001) == Budget(1, 1, tighten_rounds=0, exact_work=0, most=24)
