@@ -35,7 +35,9 @@ SEARCHES = 4
 """How often they are then searched in order, from the best plan so far, at most: until nobody is left out."""
 
 
-def guided(first: Assignment, table: PricedTable, prices: Prices, seed: int) -> Assignment:
+def guided(
+    first: Assignment, table: PricedTable, prices: Prices, seed: int, effort: float = 1.0
+) -> Assignment:
     """Return a plan made along the windows search.
 
     Args:
@@ -43,12 +45,13 @@ def guided(first: Assignment, table: PricedTable, prices: Prices, seed: int) -> 
         table: What the options were priced on.
         prices: Of the room.
         seed: Of the search.
+        effort: How much work it may take, as a multiple of the usual.
     """
     windows = [in_one_piece(mine) for mine in first.options]
     fleet = fleet_of(windows, table, by_rank=True)
     budget = budget_for(fleet.count, is_scarce(fleet, table.room_kw))
     # Only the plan is wanted: what windows alone can prove is no bound here.
-    budget = replace(budget, tighten_rounds=0, exact_work=0)
+    budget = replace(budget.times(effort), tighten_rounds=0, exact_work=0)
     if not any(first.links.before):
         choice = solve(fleet, table.room_kw, seed, budget, prices).choice
         return _placed(first, windows, fleet.sources(choice), prices.price_gbp)[0]

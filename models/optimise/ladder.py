@@ -190,7 +190,7 @@ def _searched(
         insert_at_prices(other, order, prices.price_gbp)
         begun.append(other)
     if table is not None and len(first.options) > FEW_WINDOWS:
-        begun.append(guided(first, table, prices, seed))
+        begun.append(guided(first, table, prices, seed, effort))
     for other in begun:
         ease(other, prices.price_gbp)
     plan = min((first, *begun), key=lambda each: each.score)
