@@ -7,6 +7,7 @@ import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from beckn import context as contexts
@@ -16,7 +17,7 @@ from beckn.dialects import CODECS
 from beckn.faults import Refused
 from beckn.jsonpath import compiled
 from beckn.limits import Buckets
-from beckn.model import Dialect, Discover, Envelope
+from beckn.model import Ask, Dialect, Discover, Envelope
 from beckn.registry import CachedRegistry, Record
 from models.domain.errors import InvalidRequest, SourceUnavailable
 from models.domain.exchange import Message
@@ -39,9 +40,16 @@ class Admitted:
     header: signing.Header
     sender: Record
     message: Message
-    is_callback: bool
+    asked: Ask | None
+    """What a buyer asks; None for a callback."""
+
+    @property
+    def is_callback(self) -> bool:
+        """Whether it answers us, or tells us something."""
+        return self.asked is None
 
 
+@lru_cache(maxsize=1024)
 def is_local(url: str) -> bool:
     """Return whether an address leads to this machine: by its number or as `localhost`, never by the look of a name."""
     try:
@@ -104,6 +112,7 @@ class Admission:
         if not isinstance(body, dict):
             raise Refused("SCH_REQUIRED_FIELD_MISSING", "there is no message", "$.message")
         codec = CODECS[envelope.dialect]
+        asked: Ask | None = None
         if is_callback:
             codec.told(action, body, message.get("error"))
         else:
@@ -123,7 +132,7 @@ class Admission:
             authorization=given,
             signature=header.signature,
         )
-        return Admitted(envelope, header, sender, entry, is_callback)
+        return Admitted(envelope, header, sender, entry, asked)
 
     # --- signature ----------------------------------------------------------------------------
 

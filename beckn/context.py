@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -187,6 +188,13 @@ def write(envelope: Envelope) -> dict[str, Any]:
     return found
 
 
+@cache
+def camel(field: str) -> str:
+    """Return a field's name as the current line writes it."""
+    head, *rest = field.split("_")
+    return head + "".join(part.capitalize() for part in rest)
+
+
 class _Taker:
     """Takes text fields out of a context in either spelling."""
 
@@ -195,8 +203,7 @@ class _Taker:
         self._is_camel = is_camel
 
     def name(self, field: str) -> str:
-        head, *rest = field.split("_")
-        return head + "".join(part.capitalize() for part in rest) if self._is_camel else field
+        return camel(field) if self._is_camel else field
 
     def text(self, field: str, *, required: bool = True, longest: int = 256) -> str:
         name = self.name(field)

@@ -39,7 +39,8 @@ IDLE_SECONDS = 1.0
 """How long the thread sleeps where nothing is due and nobody wakes it. [s]"""
 
 GATHER_SECONDS = 0.03
-"""How long work is gathered before it is done. [s]"""
+CROWD, CROWD_SECONDS = 8, 0.1
+"""How long work is gathered before it is done, also where there was so much the last time. [s]"""
 
 PRUNE_SECONDS = 3600.0
 KEEP_MESSAGES = timedelta(days=90)
@@ -121,6 +122,8 @@ class Node:
         """Take or refuse a message; nothing is carried out yet."""
         try:
             admitted = self._admission.check(action, raw, headers, address)
+            if admitted.asked is not None:
+                self._seller.remember(admitted.message, admitted.envelope, admitted.asked)
             reply = self._journal.put(self._taken(admitted))
         except Refused as refused:
             return self._refused(refused, action, raw, headers, address)
@@ -339,6 +342,7 @@ class Node:
         self._wanted.set()
         if self._thread is not None:
             self._thread.join(timeout=10)
+        self._outbox.close()
 
     def _run(self) -> None:
         while not self._stopped.is_set():
@@ -351,7 +355,7 @@ class Node:
             if not done:
                 self._wanted.wait(IDLE_SECONDS)
             # What comes in a burst is worked on together: nobody waits for a callback, but everybody for an ACK.
-            self._stopped.wait(GATHER_SECONDS)
+            self._stopped.wait(CROWD_SECONDS if done >= CROWD else GATHER_SECONDS)
 
 
 def _with_request(work: Work, seq: int) -> Work:

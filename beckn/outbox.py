@@ -99,6 +99,8 @@ class Outbox:
         self._monotonic = monotonic
         self._silent: dict[str, tuple[int, float]] = {}
         """Peers that did not answer: how often, and until when nothing is sent to them."""
+        self._senders: ThreadPoolExecutor | None = None
+        """Made at the first need, for a process that is forked carries no threads with it."""
 
     def drain(self, limit: int = 100) -> int:
         """Do what is due now; return how much that was."""
@@ -110,11 +112,10 @@ class Outbox:
         until = now + TAKEN
         with self._context.uow(write=True) as uow:
             taken = uow.exchange.take(now, until, limit)
+            requests = uow.exchange.message_of([w.request_seq for w in taken if w.request_seq])
             uow.commit()
         if not taken:
             return 0
-        with self._context.uow() as uow:
-            requests = uow.exchange.message_of([w.request_seq for w in taken if w.request_seq])
         stop_at = self._monotonic() + BATCH_SECONDS
         made = [self._begun(work, requests.get(work.request_seq), stop_at) for work in taken]
         done = [one for one in made if isinstance(one, Done)]
@@ -131,6 +132,12 @@ class Outbox:
                 uow.decisions.append(market_records.exchange(self._context, said))
             uow.commit()
         return len(taken)
+
+    def close(self) -> None:
+        """Let the threads that send go."""
+        if self._senders is not None:
+            self._senders.shutdown()
+            self._senders = None
 
     # --- carrying out -------------------------------------------------------------------------
 
@@ -161,10 +168,11 @@ class Outbox:
         problem = trade_problem(self._context, work.url)
         if problem is not None:
             return self._over(work, problem)
-        body = work.body
+        body, digested = work.body, None
         if body is None:
             assert request is not None
-            body = self._seller.callback(request)
+            made = self._seller.callback(request)
+            body, digested = made.body, made.digest
             # A discovery is answered anew if it must be sent again; the answer to anything else is kept.
             is_kept = request.action not in {"discover", "search"}
             work = replace(work, kind=WorkKind.SEND, body=body if is_kept else None)
@@ -172,7 +180,9 @@ class Outbox:
             body = renewed(body, now)
         is_callback = work.action.startswith("on_")
         chain = request.signature if is_callback and request is not None else None
-        return Ready(work, self._signed(work, body, chain if work.dialect == Dialect.LTS else None))
+        if work.dialect != Dialect.LTS:
+            chain = None
+        return Ready(work, self._signed(work, body, chain, digested))
 
     def _news(self, work: Work) -> Work:
         """Write what a buyer is told unasked, as an answer to the last it asked and to the address it is registered at."""
@@ -184,9 +194,11 @@ class Outbox:
         body = self._seller.news(work, request, buyer.url)
         return replace(work, kind=WorkKind.SEND, url=buyer.url, body=body)
 
-    def _signed(self, work: Work, body: bytes, chain: str | None) -> Message:
+    def _signed(self, work: Work, body: bytes, chain: str | None, digested: str | None) -> Message:
         now = self._context.system_now()
-        authorization = self._signer.header(body, int(now.timestamp()), request_signature=chain)
+        authorization = self._signer.header(
+            body, int(now.timestamp()), request_signature=chain, digested=digested
+        )
         return Message(
             direction="out",
             peer_id=work.peer_id,
@@ -235,8 +247,9 @@ class Outbox:
         ]
         if len(lanes) <= 1:
             return [done for lane in lanes for done in self._lane(lane, stop_at)]
-        with ThreadPoolExecutor(min(LANES, len(lanes)), "halfhour-beckn-send") as pool:
-            ended = list(pool.map(lambda lane: self._lane(lane, stop_at), lanes))
+        if self._senders is None:
+            self._senders = ThreadPoolExecutor(LANES, "halfhour-beckn-send")
+        ended = list(self._senders.map(lambda lane: self._lane(lane, stop_at), lanes))
         return [done for lane in ended for done in lane]
 
     def _lane(self, ready: Sequence[Ready], stop_at: float) -> list[Done]:

@@ -19,7 +19,7 @@ def readable_ids(raw: bytes) -> dict[str, str]:
     """Return what can be read of a message's ids, for its refusal; never fails."""
     try:
         text = raw[: wire.MOST_BYTES].decode()
-        message = json.loads(text) if wire.deepest(text) <= wire.MOST_DEPTH else None
+        message = None if wire.is_too_deep(text) else json.loads(text)
     except ValueError:
         return {}
     context = message.get("context") if isinstance(message, dict) else None

@@ -7,7 +7,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +18,7 @@ from beckn.dialects.base import Codec
 from beckn.faults import Refused
 from beckn.jsonpath import Filter, compiled
 from beckn.model import (
+    Ask,
     Change,
     Dialect,
     Discover,
@@ -28,6 +29,7 @@ from beckn.model import (
     Reference,
     Shown,
 )
+from beckn.signing import Begun
 from models.domain.errors import Conflict, HalfhourError, NotFound, SourceUnavailable
 from models.domain.exchange import Message, Work
 from models.domain.market import Contract, DealRefused, DealRule, Side, Window, WindowKind
@@ -60,6 +62,9 @@ NEWS_TTL = timedelta(minutes=5)
 KEPT_ANSWERS = 64
 """Answers to discoveries remembered at once."""
 
+KEPT_READ = 512
+"""Requests remembered as they were read."""
+
 BOARD_SECONDS = 1.0
 """How old a catalogue may be that discoveries are answered from. [s]"""
 
@@ -87,6 +92,14 @@ class _Described:
             self._kept.clear()
 
 
+@dataclass(frozen=True)
+class Callback:
+    """The body of a callback, and its digest where that is known already."""
+
+    body: bytes
+    digest: str | None = None
+
+
 class Seller:
     """Answers requests."""
 
@@ -95,14 +108,23 @@ class Seller:
         self._context = context
         self._party = party
         self._lock = threading.Lock()
-        self._answers: OrderedDict[Any, tuple[Catalogue, bytes]] = OrderedDict()
+        self._answers: OrderedDict[Any, tuple[Catalogue, Begun]] = OrderedDict()
+        self._read: OrderedDict[tuple[str, str, str], tuple[Envelope, Ask]] = OrderedDict()
         self._described = {dialect: _Described(codec, party) for dialect, codec in CODECS.items()}
         self._board: tuple[float, Catalogue] | None = None
 
-    def callback(self, request: Message) -> bytes:
-        """Carry a request out and return the body of its callback. Doing it twice has one effect."""
-        whole = wire.parse(request.body)
-        asked_in = contexts.read(whole, request.action)
+    def remember(self, request: Message, envelope: Envelope, asked: Ask) -> None:
+        """Keep what was read in a request when it was taken, so that it need not be read again to answer it."""
+        with self._lock:
+            self._read[_name(request)] = (envelope, asked)
+            while len(self._read) > KEPT_READ:
+                self._read.popitem(last=False)
+
+    def callback(self, request: Message) -> Callback:
+        """Carry a request out and return its callback. Doing it twice has one effect."""
+        with self._lock:
+            known = self._read.pop(_name(request), None)
+        asked_in = known[0] if known else contexts.read(wire.parse(request.body), request.action)
         envelope = replace(
             asked_in,
             action=f"on_{request.action}",
@@ -111,10 +133,9 @@ class Seller:
             timestamp=self._context.system_now(),
             is_trial=False,
         )
-        message = whole["message"]
         codec = CODECS[envelope.dialect]
         try:
-            asked = codec.ask(request.action, message)
+            asked = known[1] if known else codec.ask(request.action, _message(request))
             if isinstance(asked, Discover):
                 return self._discovered(envelope, asked)
             answer = self._carried_out(envelope, request, asked)
@@ -122,9 +143,10 @@ class Seller:
             raise  # the database or a source is busy: that is no answer, and it is tried again
         except HalfhourError as error:
             refused = as_refused(error)
-            failed = codec.failed(envelope.action, message)
-            return _whole(envelope, wire.serialise(failed), wire.serialise(codec.error(refused)))
-        return _whole(envelope, wire.serialise(answer))
+            failed = codec.failed(envelope.action, _message(request))
+            whole = _whole(envelope, wire.serialise(failed), wire.serialise(codec.error(refused)))
+            return Callback(whole)
+        return Callback(_whole(envelope, wire.serialise(answer)))
 
     def news(self, work: Work, request: Message, url: str) -> bytes:
         """Return the body of a callback that nobody asked for, about a contract as it stands now.
@@ -156,23 +178,25 @@ class Seller:
 
     # --- discovery ----------------------------------------------------------------------------
 
-    def _discovered(self, envelope: Envelope, asked: Discover) -> bytes:
-        """Return the windows that fit; the same question about the same catalogue is answered from memory."""
+    def _discovered(self, envelope: Envelope, asked: Discover) -> Callback:
+        """Return the windows that fit; the same question about the same catalogue is answered from memory.
+
+        The windows stand before the context: a long beginning that answers share is written and hashed once.
+        """
         board = self._on_offer()
         key = (envelope.dialect, envelope.domain, asked)
         with self._lock:
             kept = self._answers.get(key)
-        if kept is not None and kept[0] is board:
-            return _whole(envelope, kept[1])
-        windows = self.chosen(board, envelope.dialect, asked)
-        message = CODECS[envelope.dialect].catalog(windows, self._party, envelope)
-        text = wire.serialise(message)
-        with self._lock:
-            self._answers[key] = (board, text)
-            self._answers.move_to_end(key)
-            while len(self._answers) > KEPT_ANSWERS:
-                self._answers.popitem(last=False)
-        return _whole(envelope, text)
+        if kept is None or kept[0] is not board:
+            windows = self.chosen(board, envelope.dialect, asked)
+            message = CODECS[envelope.dialect].catalog(windows, self._party, envelope)
+            kept = board, Begun(b'{"message":' + wire.serialise(message) + b',"context":')
+            with self._lock:
+                self._answers[key] = kept
+                self._answers.move_to_end(key)
+                while len(self._answers) > KEPT_ANSWERS:
+                    self._answers.popitem(last=False)
+        return Callback(*kept[1].with_end(wire.serialise(contexts.write(envelope)) + b"}"))
 
     def _on_offer(self) -> Catalogue:
         """Return the catalogue, looked at anew once a second: orders are checked against the plan itself."""
@@ -280,8 +304,17 @@ def _is_trial(request: Message) -> bool:
     return isinstance(context, dict) and context.get("try") is True
 
 
+def _name(request: Message) -> tuple[str, str, str]:
+    """Return what no two messages that were taken share; the signature is over the whole body."""
+    return request.peer_id, request.message_id, request.signature
+
+
+def _message(request: Message) -> Any:
+    return wire.parse(request.body)["message"]
+
+
 def _whole(envelope: Envelope, message: bytes, error: bytes | None = None) -> bytes:
-    """Return a message around bytes that were written before."""
+    """Return a whole message."""
     context = wire.serialise(contexts.write(envelope))
     tail = b"" if error is None else b',"error":' + error
     return b'{"context":' + context + b',"message":' + message + tail + b"}"

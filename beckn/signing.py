@@ -56,11 +56,40 @@ def digest(body: bytes) -> str:
     return base64.b64encode(hashlib.blake2b(body, digest_size=64).digest()).decode()
 
 
+class Begun:
+    """Bytes that many bodies begin with, hashed once for all of them."""
+
+    def __init__(self, head: bytes) -> None:
+        """Hash the common beginning."""
+        self._head = head
+        self._hash = hashlib.blake2b(head, digest_size=64)
+
+    def with_end(self, tail: bytes) -> tuple[bytes, str]:
+        """Return a whole body and its digest, as `digest` returns it."""
+        whole = self._hash.copy()
+        whole.update(tail)
+        return self._head + tail, base64.b64encode(whole.digest()).decode()
+
+
 def signing_string(
-    body: bytes, created: int, expires: int, request_signature: str | None = None
+    body: bytes,
+    created: int,
+    expires: int,
+    request_signature: str | None = None,
+    *,
+    digested: str | None = None,
 ) -> str:
-    """Return the text that is signed: lines joined by one LF, none behind the last."""
-    lines = [f"(created): {created}", f"(expires): {expires}", f"digest: BLAKE-512={digest(body)}"]
+    """Return the text that is signed: lines joined by one LF, none behind the last.
+
+    Args:
+        body: The exact bytes.
+        created: Since when the signature is valid. [s since 1970]
+        expires: Until when. [s since 1970]
+        request_signature: What the body answers, where it is chained to that.
+        digested: The body's digest, where it is known already.
+    """
+    known = digested or digest(body)
+    lines = [f"(created): {created}", f"(expires): {expires}", f"digest: BLAKE-512={known}"]
     if request_signature is not None:
         lines.append(f"request-signature: {request_signature}")
     return "\n".join(lines)
@@ -81,6 +110,7 @@ class Signer:
         *,
         life_seconds: int = LIFE_SECONDS,
         request_signature: str | None = None,
+        digested: str | None = None,
     ) -> str:
         """Return the header for a body.
 
@@ -89,9 +119,10 @@ class Signer:
             now: System time. [s since 1970]
             life_seconds: How long it is valid. [s]
             request_signature: Base64 signature of the request that the body answers; chains the two.
+            digested: The body's digest, where it is known already.
         """
         expires = now + life_seconds
-        text = signing_string(body, now, expires, request_signature)
+        text = signing_string(body, now, expires, request_signature, digested=digested)
         signature = base64.b64encode(self.key.sign(text.encode())).decode()
         lines = PLAIN if request_signature is None else CHAINED
         return (

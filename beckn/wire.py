@@ -35,7 +35,7 @@ def parse(raw: bytes) -> dict[str, Any]:
         text = raw.decode("utf-8")
     except UnicodeDecodeError:
         raise Refused("SCH_INVALID_JSON", "the body is not UTF-8") from None
-    if deepest(text) > MOST_DEPTH:
+    if is_too_deep(text):
         raise Refused("SCH_INVALID_JSON", f"the message nests deeper than {MOST_DEPTH} levels")
     try:
         value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
@@ -55,6 +55,13 @@ def serialise(message: Any) -> bytes:
         ValueError: If a number is not finite; that is our own mistake.
     """
     return json.dumps(message, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def is_too_deep(text: str) -> bool:
+    """Return whether a JSON text nests deeper than is taken."""
+    # Where so few brackets stand, none of them can lie that deep.
+    few = text.count("[") + text.count("{") <= MOST_DEPTH
+    return not few and deepest(text) > MOST_DEPTH
 
 
 def deepest(text: str) -> int:

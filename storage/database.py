@@ -69,9 +69,11 @@ class Transaction:
         with translated():
             return self._connection.execute(statement, parameters)
 
-    def rows(self, statement: Executable) -> Sequence[Row[Any]]:
+    def rows(
+        self, statement: Executable, parameters: Mapping[str, Any] | None = None
+    ) -> Sequence[Row[Any]]:
         """Return every row of a query."""
-        result = self.execute(statement)
+        result = self.execute(statement, parameters)
         with translated():
             return result.all()
 
@@ -81,9 +83,11 @@ class Transaction:
         with translated():
             return result.mappings().all()
 
-    def first(self, statement: Executable) -> Row[Any] | None:
+    def first(
+        self, statement: Executable, parameters: Mapping[str, Any] | None = None
+    ) -> Row[Any] | None:
         """Return the first row of a query, or None."""
-        result = self.execute(statement)
+        result = self.execute(statement, parameters)
         with translated():
             return result.first()
 

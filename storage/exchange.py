@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
-from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.orm import aliased
 
 from models.domain.errors import NotFound
 from models.domain.exchange import Lag, Message, MessageFilter, Work
-from storage.database import Transaction
+from storage.database import IN_LIST_LIMIT, Transaction
 from storage.tables import MessageRow, WorkRow
 
 if TYPE_CHECKING:
@@ -46,10 +46,45 @@ _KNOWN_IDS = select(MessageRow.message_id).where(
     MessageRow.action == bindparam("of_action"),
     MessageRow.message_id.in_(bindparam("ids", expanding=True)),
 )
-_LAST = {
-    table.__tablename__: select(func.max(table.seq).label("last"))
-    for table in (MessageRow, WorkRow)
-}
+_MESSAGE_OF = select(*_MESSAGE).where(MessageRow.seq.in_(bindparam("seqs", expanding=True)))
+_KNOWN = select(*_MESSAGE).where(
+    MessageRow.direction == bindparam("in_direction"),
+    MessageRow.peer_id == bindparam("of_peer"),
+    MessageRow.action == bindparam("of_action"),
+    MessageRow.message_id == bindparam("of_id"),
+)
+_LAST = select(
+    select(func.max(MessageRow.seq)).scalar_subquery().label(MessageRow.__tablename__),
+    select(func.max(WorkRow.seq)).scalar_subquery().label(WorkRow.__tablename__),
+)
+_EARLIER = aliased(WorkRow)
+_TAKE = (
+    select(*_WORK)
+    .where(
+        WorkRow.state == WAITING,
+        WorkRow.due_at <= bindparam("now"),
+        or_(WorkRow.taken_until.is_(None), WorkRow.taken_until <= bindparam("now")),
+        # Of each transaction with a peer the first that is not done.
+        ~(
+            select(_EARLIER.seq)
+            .where(
+                _EARLIER.peer_id == WorkRow.peer_id,
+                _EARLIER.transaction_id == WorkRow.transaction_id,
+                _EARLIER.state == WAITING,
+                _EARLIER.seq < WorkRow.seq,
+            )
+            .exists()
+        ),
+    )
+    .order_by(WorkRow.due_at, WorkRow.seq)
+    .limit(bindparam("most"))
+)
+_CLAIM = (
+    update(cast("Table", WorkRow.__table__))
+    .where(WorkRow.seq.in_(bindparam("seqs", expanding=True)))
+    .values(taken_until=bindparam("until"))
+)
+_NEXT_DUE = select(WorkRow.due_at).where(WorkRow.state == WAITING).order_by(WorkRow.due_at).limit(1)
 _INSERT_WORK = insert(cast("Table", WorkRow.__table__))
 _UPDATE_WORK = (
     update(cast("Table", WorkRow.__table__))
@@ -76,10 +111,11 @@ class SqlExchangeRepository:
         self._next: dict[str, int] = {}
 
     def _number(self, table: type[MessageRow] | type[WorkRow]) -> int:
+        if not self._next:
+            row = self._tx.first(_LAST)
+            assert row is not None
+            self._next = {name: int(last or 0) for name, last in row._asdict().items()}
         name = table.__tablename__
-        if name not in self._next:
-            row = self._tx.first(_LAST[name])
-            self._next[name] = int(row.last or 0) if row is not None else 0
         self._next[name] += 1
         return self._next[name]
 
@@ -101,7 +137,7 @@ class SqlExchangeRepository:
                 "of_action": action,
                 "ids": idents,
             }
-            found = self._tx.execute(_KNOWN_IDS, wanted)
+            found = self._tx.rows(_KNOWN_IDS, wanted)
             known |= {(direction, peer_id, action, row.message_id) for row in found}
         numbers: list[int | None] = []
         rows = []
@@ -133,14 +169,13 @@ class SqlExchangeRepository:
 
     def known(self, direction: str, peer_id: str, action: str, message_id: str) -> Message | None:
         """Return a message by what makes it one of a kind."""
-        row = self._tx.first(
-            select(*_MESSAGE).where(
-                MessageRow.direction == direction,
-                MessageRow.peer_id == peer_id,
-                MessageRow.action == action,
-                MessageRow.message_id == message_id,
-            )
-        )
+        wanted = {
+            "in_direction": direction,
+            "of_peer": peer_id,
+            "of_action": action,
+            "of_id": message_id,
+        }
+        row = self._tx.first(_KNOWN, wanted)
         return None if row is None else Message(**row._asdict())
 
     def last_in(self, peer_id: str, transaction_id: str) -> Message:
@@ -171,8 +206,12 @@ class SqlExchangeRepository:
 
     def message_of(self, seqs: Sequence[int]) -> dict[int, Message]:
         """Return messages by number."""
-        rows = self._tx.rows(select(*_MESSAGE).where(MessageRow.seq.in_(seqs))) if seqs else ()
-        return {row.seq: Message(**row._asdict()) for row in rows}
+        found: dict[int, Message] = {}
+        for first in range(0, len(seqs), IN_LIST_LIMIT):
+            part = list(seqs[first : first + IN_LIST_LIMIT])
+            for row in self._tx.rows(_MESSAGE_OF, {"seqs": part}):
+                found[row.seq] = Message(**row._asdict())
+        return found
 
     def add(self, work: Work) -> int:
         """Append something to do."""
@@ -191,29 +230,9 @@ class SqlExchangeRepository:
 
     def take(self, now: datetime, until: datetime, limit: int) -> tuple[Work, ...]:
         """Claim due work: of each transaction with a peer the first that is not done."""
-        earlier = aliased(WorkRow)
-        is_first = ~(
-            select(earlier.seq)
-            .where(
-                earlier.peer_id == WorkRow.peer_id,
-                earlier.transaction_id == WorkRow.transaction_id,
-                earlier.state == WAITING,
-                earlier.seq < WorkRow.seq,
-            )
-            .exists()
-        )
-        free = or_(WorkRow.taken_until.is_(None), WorkRow.taken_until <= now)
-        rows = self._tx.rows(
-            select(*_WORK)
-            .where(and_(WorkRow.state == WAITING, WorkRow.due_at <= now, free, is_first))
-            .order_by(WorkRow.due_at, WorkRow.seq)
-            .limit(limit)
-        )
+        rows = self._tx.rows(_TAKE, {"now": now, "most": limit})
         if rows:
-            taken = [row.seq for row in rows]
-            self._tx.execute(
-                update(WorkRow).where(WorkRow.seq.in_(taken)).values(taken_until=until)
-            )
+            self._tx.execute(_CLAIM, {"seqs": [row.seq for row in rows], "until": until})
         return tuple(Work(**row._asdict()) for row in rows)
 
     def update_all(self, works: Sequence[Work], until: datetime) -> None:
@@ -255,9 +274,7 @@ class SqlExchangeRepository:
 
     def next_due(self) -> datetime | None:
         """Return when the next piece of work is due."""
-        row = self._tx.first(
-            select(WorkRow.due_at).where(WorkRow.state == WAITING).order_by(WorkRow.due_at).limit(1)
-        )
+        row = self._tx.first(_NEXT_DUE)
         return None if row is None else row.due_at
 
     def prune(self, before: datetime) -> int:

@@ -7,9 +7,11 @@ import logging
 import re
 import time
 from datetime import timedelta
+from functools import lru_cache
 from uuid import uuid4
 
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, Request, Response, current_app, g, request
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -46,9 +48,19 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
+class Sessions(SecureCookieSessionInterface):
+    """Flask's sessions; who sends no cookie does not wait for the means to unseal one to be made."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:  # noqa: D102
+        if app.secret_key and "Cookie" not in request.headers:
+            return self.session_class()
+        return super().open_session(app, request)
+
+
 def install(app: Flask, settings: WebSettings) -> None:
     """Put guards before every request and headers on every answer."""
     app.extensions[SETTINGS] = settings
+    app.session_interface = Sessions()
     app.extensions["rate"] = TokenBuckets(settings.rate_limit_per_minute)
     app.extensions["wrong_keys"] = TokenBuckets(settings.failed_keys_per_minute)
     app.config.update(
@@ -124,8 +136,13 @@ def drain_body() -> None:
 
 def is_loopback_peer() -> bool:
     """Return whether the request came from this machine and nobody says it was passed on."""
+    return _is_this_machine(request.remote_addr or "")
+
+
+@lru_cache(maxsize=1024)
+def _is_this_machine(text: str) -> bool:
     try:
-        peer = ipaddress.ip_address(request.remote_addr or "")
+        peer = ipaddress.ip_address(text)
     except ValueError:
         return False
     mapped = getattr(peer, "ipv4_mapped", None)
@@ -180,8 +197,10 @@ def _is_loopback_address(name: str) -> bool:
 
 def _finish(response: Response) -> Response:
     """Add the headers of every answer."""
+    given = {name.lower() for name in response.headers.keys()}  # noqa: SIM118 - a list of pairs
     for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
+        if name.lower() not in given:
+            response.headers.add(name, value)
     if web_settings().https:
         response.headers.setdefault("Strict-Transport-Security", HSTS)
     if request_id():

@@ -11,6 +11,7 @@ from uuid import uuid4
 import pytest
 
 from beckn import keys, signing
+from beckn.seller import Seller
 from models.domain.errors import SourceTimeout, SourceUnavailable
 from models.domain.exchange import Work, WorkKind
 from models.domain.peers import PeerAnswer
@@ -235,3 +236,21 @@ def test_a_database_that_is_busy_is_no_answer_to_an_order(
     (sent,) = (body for _, body in market.lane.sent)
     assert "error" not in sent
     assert sent["message"]["contract"]["contractAttributes"]["state"] == "held"
+
+
+def test_a_discovery_is_answered_alike_by_the_process_that_took_it_and_by_another(
+    market: Market,
+) -> None:
+    # The first has the question in memory, as read at the door; the second reads it in the journal again.
+    with_cluster(market.sold)
+    discover(market, market.buyer_party)
+    with market.sold.context.uow() as uow:
+        (request,) = uow.exchange.message_of([1]).values()
+    took_it, other = market.seller._seller, Seller(market.sold.context, market.seller._party)
+    one, two = took_it.callback(request), other.callback(request)
+    assert one == two
+    said = json.loads(one.body)
+    assert said["context"]["action"] == "on_discover"
+    assert said["context"]["messageId"] == request.message_id
+    assert said["message"]["catalogs"][0]["resources"]
+    assert one.digest == signing.digest(one.body)

@@ -177,3 +177,11 @@ def test_halves_that_do_not_belong_together_are_refused() -> None:
     mixed = base64.b64encode(base64.b64decode(one) + base64.b64decode(other)).decode()
     with pytest.raises(InvalidRequest, match="do not belong together"):
         keys.private_key(mixed)
+
+
+def test_a_beginning_hashed_once_gives_each_body_the_digest_of_its_own_bytes() -> None:
+    begun = signing.Begun(b'{"message":{"catalogs":[]},"context":')
+    for tail in (b'{"messageId":"1"}}', b'{"messageId":"2"}}'):
+        body, digested = begun.with_end(tail)
+        assert body == b'{"message":{"catalogs":[]},"context":' + tail
+        assert digested == signing.digest(body)

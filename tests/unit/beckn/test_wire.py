@@ -47,3 +47,10 @@ def test_a_text_without_an_end_is_looked_at_once() -> None:
     begun = time.process_time()
     assert wire.deepest("[" + '"' + '\\"' * 500_000) == 1
     assert time.process_time() - begun < 5.0
+
+
+def test_too_deep_is_told_by_nesting_not_by_how_many_brackets_there_are() -> None:
+    # 40 lists side by side lie one deep; 33 inside each other are one too many.
+    assert not wire.is_too_deep("[" + ",".join(["[]"] * 40) + "]")
+    assert not wire.is_too_deep("[" * 32 + "]" * 32)
+    assert wire.is_too_deep("[" * 33 + "]" * 33)
