@@ -312,7 +312,7 @@ class Market(_Group):
     beckn_clock_skew_seconds: Annotated[int, Field(ge=0, le=60)] = 5
     """How far ahead of ours the clocks of others may be. [s]"""
     beckn_messages_per_minute: Annotated[int, Field(ge=0, le=10_000_000)] = 6000
-    """Messages one address or signer may send in a minute to each web process; 0 switches the limit off. [1/min]"""
+    """Messages one address or signer may send in a minute, to all web processes together; 0 switches the limit off. [1/min]"""
 
 
 GROUPS: tuple[type[_Group], ...] = (

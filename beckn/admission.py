@@ -16,7 +16,7 @@ from beckn.context import DISCOVERY
 from beckn.dialects import CODECS
 from beckn.faults import Refused
 from beckn.jsonpath import compiled
-from beckn.limits import Buckets
+from beckn.limits import Allowances
 from beckn.model import Ask, Dialect, Discover, Envelope
 from beckn.registry import CachedRegistry, Record
 from models.domain.errors import InvalidRequest, SourceUnavailable
@@ -67,8 +67,7 @@ class Admission:
         context: Context,
         identity: Identity,
         registry: CachedRegistry,
-        addresses: Buckets,
-        signers: Buckets,
+        allowances: Allowances,
         *,
         skew_seconds: int = signing.SKEW_SECONDS,
     ) -> None:
@@ -76,8 +75,7 @@ class Admission:
         self._context = context
         self._identity = identity
         self._registry = registry
-        self._addresses = addresses
-        self._signers = signers
+        self._allowances = allowances
         self._skew = skew_seconds
 
     def check(
@@ -88,7 +86,7 @@ class Admission:
         Raises:
             Refused: With the first layer that fails.
         """
-        self._addresses.take(address)
+        self._allowances.take(f"address {address}")
         now = self._context.system_now()
         message = wire.parse(raw)
         envelope = contexts.read(message, action)
@@ -105,7 +103,7 @@ class Admission:
         chain = self._chain(envelope, header) if is_callback else None
         sender = self._verified(header, raw, "BPP" if is_callback else "BAP", chain, now)
         # Only now: a name in a header proves nothing, and nobody may use up another's allowance.
-        self._signers.take(header.subscriber_id)
+        self._allowances.take(f"signer {header.subscriber_id}")
         self._check_gateway(headers, raw, now)
         self._check_sender(envelope, sender, is_callback=is_callback)
         body = message.get("message")

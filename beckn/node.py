@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -17,7 +18,7 @@ from beckn.dialects import CODECS
 from beckn.faults import Refused
 from beckn.follower import Follower
 from beckn.journal import GroupCommit
-from beckn.limits import Buckets
+from beckn.limits import Allowances
 from beckn.model import Dialect, Party
 from beckn.outbox import Outbox
 from beckn.refused_ids import dialect_of, readable_ids, signature_in
@@ -29,6 +30,7 @@ from models.domain.errors import HalfhourError
 from models.domain.exchange import Message, Work, WorkKind
 from models.domain.market import Contract, Window
 from models.domain.peers import PeerTransport
+from models.domain.ports import UnitOfWork
 from services import market_records
 from services.context import Context
 from services.protocol import Identity, Reply
@@ -45,6 +47,9 @@ CROWD, CROWD_SECONDS = 8, 0.1
 PRUNE_SECONDS = 3600.0
 KEEP_MESSAGES = timedelta(days=90)
 """How often messages are tidied up, and how long they are kept."""
+
+KEEP_ALLOWANCES = timedelta(minutes=10)
+"""How long it is kept how much somebody has sent; every bucket is full again well before."""
 
 CALLBACK_LIFE = timedelta(minutes=10)
 """How long a callback is tried. [s]"""
@@ -81,20 +86,17 @@ class Node:
             identity: Who we are.
             registry: Where others are looked up.
             transport: The guarded way out.
-            messages_per_minute: What one address or signer may send; 0: no limit. [1/min]
+            messages_per_minute: What one address or signer may send to all processes; 0: no limit. [1/min]
             skew_seconds: How far ahead of ours other clocks may be. [s]
         """
         self._context = context
         self._signer = signer
         self._identity = identity
         self._party = Party(identity.subscriber_id, identity.url)
-        rate = messages_per_minute / 60.0
+        self._allowances = Allowances(messages_per_minute)
         self._admission = Admission(
-            context, identity, registry,
-            Buckets(rate, max(messages_per_minute / 6.0, 1.0)),
-            Buckets(rate, max(messages_per_minute / 6.0, 1.0)),
-            skew_seconds=skew_seconds,
-        )  # fmt: skip
+            context, identity, registry, self._allowances, skew_seconds=skew_seconds
+        )
         self._seller = Seller(context, self._party)
         self._buyer = Buyer(context, self._party, identity.network_id, registry)
         follower = Follower(context, self._party, self._buyer)
@@ -172,7 +174,7 @@ class Node:
         """Write messages, work and records of several requests in one transaction."""
         replies: list[Reply] = []
         told: list[Mapping[str, Any]] = []
-        with self._context.uow(write=True) as uow:
+        with self._writing() as uow:
             numbers = uow.exchange.record_all([taken.message for taken in batch])
             new = [
                 _with_request(taken.work, seq)
@@ -273,10 +275,30 @@ class Node:
         return Reply(status, body, headers)
 
     def _note(self, batch: Sequence[Mapping[str, Any]]) -> Sequence[bool]:
-        with self._context.uow(write=True) as uow:
+        with self._writing() as uow:
             uow.decisions.append(market_records.exchange(self._context, batch))
             uow.commit()
         return [True] * len(batch)
+
+    @contextmanager
+    def _writing(self) -> Iterator[UnitOfWork]:
+        """Write something, and settle with other processes how many messages came here."""
+        spent, left = self._allowances.due(), {}
+        is_stored = False
+        try:
+            with self._context.uow(write=True) as uow:
+                if spent:
+                    left = uow.exchange.settle(
+                        spent, self._context.system_now(),
+                        per_second=self._allowances.per_second, size=self._allowances.size,
+                    )  # fmt: skip
+                yield uow
+            is_stored = True
+        finally:
+            if is_stored:
+                self._allowances.settled(left)
+            else:
+                self._allowances.give_back(spent)
 
     # --- what people ask ----------------------------------------------------------------------
 
@@ -323,7 +345,9 @@ class Node:
         if self._pruned_at is None or moment - self._pruned_at > PRUNE_SECONDS:
             self._pruned_at = moment
             with self._context.uow(write=True) as uow:
-                uow.exchange.prune(self._context.system_now() - KEEP_MESSAGES)
+                now = self._context.system_now()
+                uow.exchange.prune(now - KEEP_MESSAGES)
+                uow.exchange.forget_allowances(now - KEEP_ALLOWANCES)
                 uow.commit()
         return self._buyer.tidy()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, cast
 
@@ -12,7 +12,7 @@ from sqlalchemy.orm import aliased
 from models.domain.errors import NotFound
 from models.domain.exchange import Lag, Message, MessageFilter, Work
 from storage.database import IN_LIST_LIMIT, Transaction
-from storage.tables import MessageRow, WorkRow
+from storage.tables import AllowanceRow, MessageRow, WorkRow
 
 if TYPE_CHECKING:
     from sqlalchemy import Table
@@ -83,6 +83,9 @@ _CLAIM = (
     update(cast("Table", WorkRow.__table__))
     .where(WorkRow.seq.in_(bindparam("seqs", expanding=True)))
     .values(taken_until=bindparam("until"))
+)
+_ALLOWANCES = select(AllowanceRow.name, AllowanceRow.left_over, AllowanceRow.at).where(
+    AllowanceRow.name.in_(bindparam("names", expanding=True))
 )
 _NEXT_DUE = select(WorkRow.due_at).where(WorkRow.state == WAITING).order_by(WorkRow.due_at).limit(1)
 _INSERT_WORK = insert(cast("Table", WorkRow.__table__))
@@ -276,6 +279,27 @@ class SqlExchangeRepository:
         """Return when the next piece of work is due."""
         row = self._tx.first(_NEXT_DUE)
         return None if row is None else row.due_at
+
+    def settle(
+        self, spent: Mapping[str, float], now: datetime, *, per_second: float, size: float
+    ) -> dict[str, float]:
+        """Take what was let through from the shared allowances, under the one write lock."""
+        known = {row.name: row for row in self._tx.rows(_ALLOWANCES, {"names": list(spent)})}
+        left = {}
+        for name, count in spent.items():
+            row = known.get(name)
+            filled = size
+            if row is not None:
+                passed = max((now - row.at).total_seconds(), 0.0)
+                filled = min(size, row.left_over + passed * per_second)
+            left[name] = filled - count
+        rows = [{"name": name, "left_over": rest, "at": now} for name, rest in left.items()]
+        self._tx.upsert(AllowanceRow, ["name"], rows)
+        return left
+
+    def forget_allowances(self, before: datetime) -> None:
+        """Drop allowances nobody has used since an instant."""
+        self._tx.execute(delete(AllowanceRow).where(AllowanceRow.at < before))
 
     def prune(self, before: datetime) -> int:
         """Drop messages and finished work older than an instant."""

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 from storage.database import WRITE_OPTION, Database, make_engine, normal_url
 from storage.faults import StorageMisuse, translated
 
-HEAD = "0008"
+HEAD = "0009"
 """Revision this version of the program works with; a test holds it against the migration files."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"

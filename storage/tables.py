@@ -549,3 +549,13 @@ class WorkRow(Base):
         Index(None, "peer_id", "transaction_id", "state", "seq"),
         Index(None, "created_at"),
     )
+
+
+class AllowanceRow(Base):
+    """What one address or signer may still send to all processes, as of the last time one of them settled."""
+
+    __tablename__ = "exchange_allowances"
+    name: Mapped[str] = mapped_column(primary_key=True)
+    left_over: Mapped[float]
+    """Messages; below 0 where several processes let through more than there was."""
+    at: Mapped[datetime]

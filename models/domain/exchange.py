@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -187,6 +187,21 @@ class ExchangeRepository(Protocol):
 
     def next_due(self) -> datetime | None:
         """Return when the next piece of work is due; None where none waits."""
+
+    def settle(
+        self, spent: Mapping[str, float], now: datetime, *, per_second: float, size: float
+    ) -> dict[str, float]:
+        """Take what this process let through from the allowances that all share; return what is left of each.
+
+        Args:
+            spent: Messages let through since the last time, by name.
+            now: System time.
+            per_second: What an allowance is refilled with. [1/s]
+            size: What a full one holds.
+        """
+
+    def forget_allowances(self, before: datetime) -> None:
+        """Drop allowances nobody has used since an instant: they are full again."""
 
     def prune(self, before: datetime) -> int:
         """Drop messages and finished work older than an instant; return how many messages."""

@@ -13,8 +13,19 @@ from beckn import keys, signing
 from beckn.admission import is_local, trade_problem
 from beckn.registry import FRESH_SECONDS
 from models.domain.errors import SourceUnavailable
+from services.protocol import Reply
 from storage.database import Database
-from tests.support.beckn_desk import Market, Party, code_of, context, post
+from tests.support.beckn_desk import (
+    Desk,
+    Lane,
+    Market,
+    Members,
+    Party,
+    code_of,
+    context,
+    desk,
+    post,
+)
 from tests.support.world import a_world
 
 
@@ -104,20 +115,44 @@ def test_a_gateway_signs_too_and_its_failure_is_told_to_it(market: Market) -> No
     assert "WWW-Authenticate" in unsigned.headers
 
 
+def sent_from(address: str, market: Market, node: Desk, sender: Party) -> Reply:
+    raw = json.dumps(discovery(market, market.peer)).encode()
+    header = sender.signer.header(raw, int(market.sold.context.system_now().timestamp()))
+    return node.receive("discover", raw, [("Authorization", header)], address)
+
+
 def test_nobody_uses_up_the_allowance_of_another_by_naming_it(market: Market) -> None:
-    market.seller._admission._signers._per_second = 0.001
-    market.seller._admission._signers._burst = 1.0
+    # 6 a minute: one message at once, the next 10 s later.
+    node = desk(market.sold, market.seller_party, Lane(), Members(market.members.records),
+                messages_per_minute=6)  # fmt: skip
     forger = replace(market.peer)  # the same name with another key
-    for _ in range(5):
-        reply = post(market.sold, market.seller, forger, "discover", discovery(market, market.peer))
-        assert code_of(reply) == "AUT_SIGNATURE_INVALID"
-    own = post(market.sold, market.seller, market.peer, "discover", discovery(market, market.peer))
-    assert own.status == 200
-    again = post(
-        market.sold, market.seller, market.peer, "discover", discovery(market, market.peer)
-    )
+    for k in range(5):
+        assert code_of(sent_from(f"10.0.0.{k}", market, node, forger)) == "AUT_SIGNATURE_INVALID"
+    assert sent_from("10.1.0.1", market, node, market.peer).status == 200
+    again = sent_from("10.1.0.2", market, node, market.peer)
     assert (again.status, code_of(again)) == (429, "AUT_RATE_LIMITED")
     assert int(again.headers["Retry-After"]) > 0
+
+
+def test_processes_share_one_allowance_for_a_signer_and_one_for_an_address(market: Market) -> None:
+    # 120 a minute: 20 at once, settled after each; two processes on one database take turns.
+    members, party = Members(market.members.records), market.seller_party
+    one, other = (
+        desk(market.sold, party, Lane(), members, messages_per_minute=120) for _ in range(2)
+    )
+    taken = [
+        sent_from(f"10.0.0.{k}", market, one if k % 2 else other, market.peer).status
+        for k in range(40)
+    ]
+    # Each may be one step (1 message) ahead of what the other told; what is refilled meanwhile is 2 a second.
+    assert 20 <= taken.count(200) <= 20 + 2 + 4
+    assert set(taken[30:]) == {429}
+    unsigned = [("Authorization", "Signature nonsense")]
+    statuses = [
+        (one if k % 2 else other).receive("discover", b"{}", unsigned, "10.9.9.9").status
+        for k in range(40)
+    ]
+    assert set(statuses[30:]) == {429}
 
 
 def test_wrong_signatures_do_not_flood_the_registry_and_a_new_key_is_found_soon(

@@ -176,3 +176,23 @@ def test_of_a_transaction_the_first_that_is_not_done_is_taken_by_one_at_a_time(
         unit.commit()
     with units() as unit:
         assert unit.exchange.lag().failed == 0
+
+
+def test_an_allowance_is_taken_from_by_all_and_refilled_with_time(
+    units: SqlUnitOfWorkFactory,
+) -> None:
+    # 2 a second into a bucket of 10: 10 - 7 = 3; 2 s later 3 + 4 - 5 = 2; a minute later full again, 10 - 1.
+    def settle(spent: float, seconds: float) -> float:
+        at = NOW + timedelta(seconds=seconds)
+        with units(write=True) as unit:
+            left = unit.exchange.settle({"ada": spent}, at, per_second=2.0, size=10.0)
+            unit.commit()
+        return left["ada"]
+
+    assert [settle(7, 0), settle(5, 2), settle(1, 62)] == [3.0, 2.0, 9.0]
+    # Several processes may let through more than there is; time that goes back gives nothing.
+    assert settle(12, 60) == -3.0
+    with units(write=True) as unit:
+        unit.exchange.forget_allowances(NOW + timedelta(hours=1))
+        unit.commit()
+    assert settle(1, 3600) == 9.0
