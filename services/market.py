@@ -21,6 +21,7 @@ from models.domain.market import (
     Window,
     WindowKind,
 )
+from models.domain.ports import Page
 from models.domain.regions import region
 from services import market_deals, market_ends, planning
 from services.context import Context
@@ -236,6 +237,14 @@ def contracts(context: Context, caller: Caller, wanted: ContractFilter) -> tuple
     """Return contracts of the caller's owner, newest first."""
     with context.uow() as uow:
         return uow.market.find(replace(wanted, owner=caller.sees_owner))
+
+
+def contract_page(
+    context: Context, caller: Caller, *, cursor: str | None = None, limit: int = 50
+) -> Page[Contract]:
+    """Return one page of the contracts of the caller's owner, newest first."""
+    with context.uow() as uow:
+        return uow.market.page(caller.sees_owner, cursor=cursor, limit=limit)
 
 
 def contract(context: Context, caller: Caller, contract_id: str) -> ContractDetail:

@@ -9,6 +9,7 @@ from models.domain.access import Caller
 from models.domain.errors import Forbidden, InvalidRequest
 from models.domain.exchange import ContractFilter, Lag
 from models.domain.market import Contract, Side, Window
+from models.domain.ports import Page
 from services import market
 from services.context import Context
 from services.market import ContractDetail, Offers, Wanted
@@ -42,6 +43,12 @@ class MarketServices:
     ) -> tuple[Contract, ...]:
         """Return contracts of the caller's owner, newest first."""
         return market.contracts(self._context, caller, wanted or ContractFilter())
+
+    def contract_page(
+        self, caller: Caller, *, cursor: str | None = None, limit: int = 50
+    ) -> Page[Contract]:
+        """Return one page of the contracts of the caller's owner, newest first."""
+        return market.contract_page(self._context, caller, cursor=cursor, limit=limit)
 
     def contract(self, caller: Caller, contract_id: str) -> ContractDetail:
         """Return one contract with its raw messages."""

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import delete, insert, literal, select, tuple_
 
 from models.domain.errors import Conflict, NotFound
 from models.domain.exchange import ContractFilter
 from models.domain.market import Claim, Contract, Side, Window
+from models.domain.ports import Page
+from storage.cursors import cursor_instant, decode_cursor, encode_cursor
 from storage.database import Transaction
 from storage.serialise import dumps, loads
 from storage.tables import ClaimRow, ContractRow, FoundWindowRow
+from storage.types import UtcDateTime
 
 
 class SqlMarketRepository:
@@ -81,6 +84,28 @@ class SqlMarketRepository:
             query = query.where(at <= wanted.created_until)
         rows = self._tx.rows(query.limit(wanted.limit))
         return tuple(loads(Contract, row.body) for row in rows)
+
+    def page(
+        self, owner: str | None, *, cursor: str | None = None, limit: int = 50
+    ) -> Page[Contract]:
+        """Return contracts of an owner, newest first; None: of every owner."""
+        wanted = (
+            select(ContractRow.contract_id, ContractRow.created_at, ContractRow.body)
+            .order_by(ContractRow.created_at.desc(), ContractRow.contract_id.desc())
+            .limit(limit + 1)
+        )
+        if owner is not None:
+            wanted = wanted.where(ContractRow.owner == owner)
+        if cursor is not None:
+            instant, last_id = decode_cursor("contracts", cursor, (int, str))
+            last = tuple_(literal(cursor_instant(instant), UtcDateTime()), literal(last_id))
+            wanted = wanted.where(tuple_(ContractRow.created_at, ContractRow.contract_id) < last)
+        rows = self._tx.rows(wanted)
+        shown = rows[:limit]
+        more = None
+        if len(rows) > limit:
+            more = encode_cursor("contracts", shown[-1].created_at, shown[-1].contract_id)
+        return Page(tuple(loads(Contract, row.body) for row in shown), more)
 
     def claim(self, contract_id: str, claims: Iterable[Claim]) -> None:
         """Replace what a contract claims."""

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from models.domain.market import Claim, Contract, ContractState, Side, Window
+
+if TYPE_CHECKING:
+    from models.domain.ports import Page
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,11 @@ class MarketRepository(Protocol):
 
     def find(self, wanted: ContractFilter) -> tuple[Contract, ...]:
         """Return contracts, newest first unless the oldest are asked for first."""
+
+    def page(
+        self, owner: str | None, *, cursor: str | None = None, limit: int = 50
+    ) -> Page[Contract]:
+        """Return contracts of an owner, newest first; None: of every owner."""
 
     def claim(self, contract_id: str, claims: Iterable[Claim]) -> None:
         """Replace what a contract claims."""

@@ -10,6 +10,7 @@ from models.domain.access import Caller
 from models.domain.errors import NotFound
 from models.domain.exchange import ContractFilter, Lag
 from models.domain.market import Contract, ContractState, Window, WindowKind
+from models.domain.ports import Page
 from services.market import ContractDetail, Offers, Wanted
 from services.protocol import Identity
 from tests.support.deals import a_contract, a_window
@@ -56,6 +57,14 @@ class FakeMarket:
     ) -> tuple[Contract, ...]:
         del caller, wanted
         return tuple(self.held)
+
+    def contract_page(
+        self, caller: Caller, *, cursor: str | None = None, limit: int = 50
+    ) -> Page[Contract]:
+        del caller
+        first = int(cursor or 0)
+        more = first + limit < len(self.held)
+        return Page(tuple(self.held[first : first + limit]), str(first + limit) if more else None)
 
     def contract(self, caller: Caller, contract_id: str) -> ContractDetail:
         del caller

@@ -57,6 +57,12 @@ class DialectQuery(Wanted):
         allowed="lts, rc1 or v1",
         default=None,
     )
+    cursor: str | None = field(
+        "Where to go on, with the same body; the same as `cursor` in the body.",
+        allowed="the next_cursor of the page before",
+        default=None,
+        max_length=200,
+    )
 
 
 class SlotConfirm(Wanted):

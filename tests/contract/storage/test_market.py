@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from models.domain.errors import Conflict, NotFound
+from models.domain.errors import Conflict, InvalidRequest, NotFound
 from models.domain.exchange import ContractFilter, Message, MessageFilter, Work, WorkKind
 from models.domain.market import Claim, Contract, ContractState, Side
 from storage.unit_of_work import SqlUnitOfWorkFactory
@@ -196,3 +196,31 @@ def test_an_allowance_is_taken_from_by_all_and_refilled_with_time(
         unit.exchange.forget_allowances(NOW + timedelta(hours=1))
         unit.commit()
     assert settle(1, 3600) == 9.0
+
+
+def test_contracts_are_paged_newest_first_and_equal_ones_by_id(units: SqlUnitOfWorkFactory) -> None:
+    # Five contracts: b and c made at the same instant; d is another owner's.
+    made = {"a": 0, "b": 1, "c": 1, "d": 2, "e": 3}
+    stored(
+        units,
+        *(
+            named(name, created_at=NOW + k * SLOT, owner="bob" if name == "d" else "ada")
+            for name, k in made.items()
+        ),
+    )
+
+    def pages(owner: str | None, limit: int) -> list[list[str]]:
+        found, cursor = [], None
+        while True:
+            with units() as unit:
+                page = unit.market.page(owner, cursor=cursor, limit=limit)
+            found.append([one.contract_id for one in page.items])
+            cursor = page.next_cursor
+            if cursor is None:
+                return found
+
+    assert pages(None, 2) == [["e", "d"], ["c", "b"], ["a"]]
+    assert pages("ada", 2) == [["e", "c"], ["b", "a"]]
+    assert pages("bob", 5) == [["d"]]
+    with units() as unit, pytest.raises(InvalidRequest, match="does not belong"):
+        unit.market.page(None, cursor="bm9uc2Vuc2U")

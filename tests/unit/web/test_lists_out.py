@@ -16,7 +16,9 @@ from tests.support.edge import names
 from tests.support.fake_services import FakeServices
 from web.csvout import cell, csv_text
 
-LISTS = ["assets", "jobs", "negotiations", "regions", "logs", "energy/forecast/london"]
+LISTS = [
+    "assets", "jobs", "negotiations", "regions", "logs", "energy/forecast/london", "beckn/contracts",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", LISTS)
