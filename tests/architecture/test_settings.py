@@ -23,7 +23,7 @@ CHECKED_AT_START = {
 }
 """Settings that `config.py` itself turns into the value of carbon or a start-up check."""
 
-TEST_NAMES = ("CROWD_SECONDS", "FAULT_TABLE", "KILLS", "REFUSALS")
+TEST_NAMES = ("CROWD_SECONDS", "EXCHANGE_TABLE", "FAULT_TABLE", "KILLS", "REFUSALS")
 """What the suite itself reads from the environment, after `HALFHOUR_TEST_`."""
 
 NAMES = {env_name(name) for name in Settings.model_fields}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from tests.standin.server import StandIn
 from tests.support.app_process import RunningApp
+from tests.support.exchange_table import ExchangeTable
 
 StartApp = Callable[..., RunningApp]
 
@@ -20,6 +22,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take longest; others keep their order."""
     places = {name: place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: places.get(item.path.stem, len(LONG)))
+
+
+@pytest.fixture(scope="session")
+def exchanges() -> Iterator[ExchangeTable]:
+    """Collect journeys and faults of the market; they become a page where HALFHOUR_TEST_EXCHANGE_TABLE names one."""
+    found = ExchangeTable()
+    yield found
+    path = os.environ.get("HALFHOUR_TEST_EXCHANGE_TABLE")
+    if path:
+        found.write(Path(path))
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +12,10 @@ from uuid import uuid4
 
 import pytest
 
+from tests.e2e.test_beckn_journeys import SCHEMAS
+from tests.support import beckn_schemas
 from tests.support.beckn_nodes import Member, Peer, eventually, running, write_registry
+from tests.support.exchange_table import ExchangeTable
 from tests.support.shared import shared_path
 
 pytestmark = pytest.mark.e2e
@@ -56,7 +60,7 @@ def is_accepted(body: dict[str, Any]) -> bool:
 
 
 def test_every_official_request_is_accepted_and_answered_in_its_dialect(
-    net: tuple[Member, Peer],
+    net: tuple[Member, Peer], exchanges: ExchangeTable
 ) -> None:
     node, peer = net
     expected = {}
@@ -78,12 +82,19 @@ def test_every_official_request_is_accepted_and_answered_in_its_dialect(
         found = {}
         for _, body, _, _ in list(peer.got):
             context = body["context"]
-            found[context.get("messageId") or context["message_id"]] = context
+            found[context.get("messageId") or context["message_id"]] = body
         return found
 
     eventually(lambda: set(expected) <= set(answers()), 60)
+    counts: Counter[str] = Counter()
     for ident, (action, camel, version, name) in expected.items():
-        context = answers()[ident]
+        body = answers()[ident]
+        context = body["context"]
         assert context["action"] == action, name
         assert ("messageId" in context) is camel, name
         assert context["version"] == version, name
+        dialect = "lts" if camel else "v1" if version.startswith("1.") else "rc1"
+        assert beckn_schemas.problems(SCHEMAS[dialect], action, body) == [], name
+        counts[dialect] += 1
+    for dialect, count in counts.items():
+        exchanges.samples.append((dialect, str(count), str(count), str(count)))

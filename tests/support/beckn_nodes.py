@@ -174,11 +174,12 @@ class Peer:
         sign_other: bytes | None = None,
         header: str | None = None,
         request_signature: str | None = None,
+        seconds_ago: int = 0,
     ) -> PeerAnswer:
-        """Sign a message and send it."""
+        """Sign a message and send it, so many seconds later."""
         raw = message if isinstance(message, bytes) else json.dumps(message).encode()
         name = action or str(json.loads(raw)["context"]["action"])
-        now = int(datetime.now(UTC).timestamp())
+        now = int(datetime.now(UTC).timestamp()) - seconds_ago
         made = header or (signer or self.member.signer).header(
             raw if sign_other is None else sign_other, now, request_signature=request_signature
         )

@@ -254,3 +254,28 @@ def test_a_discovery_is_answered_alike_by_the_process_that_took_it_and_by_anothe
     assert said["context"]["messageId"] == request.message_id
     assert said["message"]["catalogs"][0]["resources"]
     assert one.digest == signing.digest(one.body)
+
+
+def test_windows_beyond_the_first_hundred_are_reached_with_a_filter(market: Market) -> None:
+    # An empty cluster offers more than 100 windows in 48 hours, and at most five lengths begin together.
+    with_cluster(market.sold)
+    offered = {window.slot_id for window in catalogue(market.sold.context).windows}
+    starts = {f"{w.start:%Y-%m-%dT%H:%M:%SZ}" for w in catalogue(market.sold.context).windows}
+    assert len(offered) > 100
+    asked = [""] + [
+        f"$.resources[?(@.resourceAttributes.timeWindow.start == '{start}')]" for start in starts
+    ]
+    for expression in asked:
+        head = context(market.sold, "discover", market.peer, market.seller_party)
+        filters = {"filters": {"type": "jsonpath", "expression": expression}}
+        body = {"context": head, "message": {"intent": filters if expression else {}}}
+        assert post(market.sold, market.seller, market.peer, "discover", body).status == 200
+    market.lane.meddle = ack
+    settle(market.seller)
+    found = [
+        {one["id"] for catalog in body["message"]["catalogs"] for one in catalog["resources"]}
+        for _, body in market.lane.sent
+    ]
+    assert len(found) == len(asked)
+    assert sorted(map(len, found))[-1] == 100
+    assert set().union(*found) == offered
