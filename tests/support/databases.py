@@ -13,11 +13,15 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.engine import Dialect
 
 from storage.database import Database, normal_url, open_database
 from storage.migrate import upgrade
 
 _numbers = itertools.count(1)
+
+_compiled: dict[str, tuple[Dialect, dict[object, object]]] = {}
+"""By name of a dialect: one object of it, and the statements compiled for it by any test so far."""
 
 BOTH = ("sqlite", pytest.param("postgresql", marks=pytest.mark.postgres))
 """Parameters of a fixture or test that runs on both databases."""
@@ -36,6 +40,22 @@ def administer(url: str, statement: str) -> None:
 def on_same_server(url: str, name: str) -> str:
     """Return the URL of another database on the same server."""
     return make_url(url).set(database=name).render_as_string(hide_password=False)
+
+
+def opened_warm(url: str) -> Database:
+    """Return an open database of its own that remembers how other tests' statements compile.
+
+    An engine compiles every statement at its first use, which is most of what a short test would do. What was
+    compiled is the same for every file, but is only found again under the same dialect object.
+    """
+    database = open_database(url)
+    engine = database.engine
+    if engine.dialect.name not in _compiled:
+        engine.connect().close()  # the dialect learns from its first connection what the server can do
+        _compiled[engine.dialect.name] = (engine.dialect, {})
+    engine.dialect, statements = _compiled[engine.dialect.name]
+    engine.update_execution_options(compiled_cache=statements)
+    return database
 
 
 def fresh_name() -> str:
@@ -87,6 +107,6 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     """Give an open, clean, migrated database; the test runs on each kind."""
-    opened = open_database(database_url)
+    opened = opened_warm(database_url)
     yield opened
     opened.dispose()

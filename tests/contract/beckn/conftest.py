@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from storage.database import Database, open_database
+from storage.database import Database
 from tests.support.beckn_desk import Market
-from tests.support.databases import copied, template_sqlite
+from tests.support.databases import copied, opened_warm, template_sqlite
 from tests.support.world import a_world
 
 __all__ = ["template_sqlite"]
@@ -20,7 +20,7 @@ def market(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Market]:
     opened = []
     for name in ("seller", "buyer"):
         (tmp_path / name).mkdir()
-        opened += [open_database(url) for url in copied(request, "sqlite", tmp_path / name)]
+        opened += [opened_warm(url) for url in copied(request, "sqlite", tmp_path / name)]
     sold, bought = (
         a_world(database, tmp_path / name / "logs")
         for database, name in zip(opened, ("seller", "buyer"), strict=True)
@@ -33,6 +33,6 @@ def market(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Market]:
 @pytest.fixture
 def sqlite_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     for url in copied(request, "sqlite", tmp_path):
-        opened = open_database(url)
+        opened = opened_warm(url)
         yield opened
         opened.dispose()

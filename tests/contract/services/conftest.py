@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from storage.database import Database, open_database
+from storage.database import Database
 from tests.support.databases import (
     copied,
     database,
     database_url,
+    opened_warm,
     template_postgres,
     template_sqlite,
 )
@@ -24,7 +25,7 @@ __all__ = ["database", "database_url", "postgres_url", "template_postgres", "tem
 @pytest.fixture
 def sqlite_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
     for url in copied(request, "sqlite", tmp_path):
-        opened = open_database(url)
+        opened = opened_warm(url)
         yield opened
         opened.dispose()
 
