@@ -51,11 +51,9 @@ class MemorySignalStore:
         """Archive a batch: one issue per series and provenance, and one per mix."""
         for series in batch.series:
             for place, provenance in enumerate(series.provenances):
-                known = [
-                    i
-                    for i in range(series.horizon.slots)
-                    if series.provenance_index[i] == place and not np.isnan(series.values[i])
-                ]
+                known = np.flatnonzero(
+                    (series.provenance_index == place) & ~np.isnan(series.values)
+                ).tolist()
                 if known:
                     self._series.append((mode, _only(series, known, provenance)))
                     self._modes.add(mode)

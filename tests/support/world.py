@@ -29,7 +29,7 @@ from models.domain.time import SLOT, Horizon, agile_published_at, floor_slot
 from services import assets, planning, submit
 from services.context import Context, ServiceSettings
 from services.signal_refresh import GridSource
-from services.signals import SignalService, SignalSettings
+from services.signals import RefreshReport, SignalService, SignalSettings
 from services.types import AssetDraft, JobDraft
 from storage.database import Database
 from storage.leases import SqlLeaseStore
@@ -116,6 +116,28 @@ class ScriptedGrid:
         )
 
 
+class HurriedSignals(SignalService):
+    """A signal service whose timer stands still, but for 100 s that pass before it looks for what is due.
+
+    So it looks whenever it is asked to, and reads once in between how its sources do, as it would in a real second.
+    """
+
+    def __init__(self, *parts: Any, **named: Any) -> None:
+        """Take what the service takes, except its timer."""
+        self._elapsed_seconds = 0.0
+        super().__init__(*parts, **named, monotonic=lambda: self._elapsed_seconds)
+
+    def refresh(self, force: bool = False) -> RefreshReport:
+        """Let time pass, then fetch what is due."""
+        self._elapsed_seconds += 100.0
+        return super().refresh(force)
+
+    def ensure_fresh(self, regions: Collection[str] = ()) -> None:
+        """Let time pass, then fetch what is due."""
+        self._elapsed_seconds += 100.0
+        super().ensure_fresh(regions)
+
+
 def flat(value: float) -> Script:
     """Return a script of one value everywhere."""
     return lambda _slug, _at: value
@@ -173,13 +195,12 @@ def a_world(
     }
     grids["live"].is_down = mode == "auto"
     units = SqlUnitOfWorkFactory(database, system_now=clock.now)
-    signals = SignalService(
+    signals = HurriedSignals(
         SignalSettings(mode=mode, regions=PLACES),
         {name: GridSource(grid, grid) for name, grid in grids.items()},
         MemorySignalStore(),
         units,
         clock,
-        monotonic=itertools.count(0.0, 100.0).__next__,
         pause=lambda _seconds: None,
     )
     numbers = itertools.count(1)
