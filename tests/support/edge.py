@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import copy
+import functools
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 from flask import Flask
@@ -11,7 +13,9 @@ from flask.testing import FlaskClient
 from models.domain.access import Caller, Role
 from services.facade import Services
 from tests.support.fake_services import FakeServices
-from web import WebSettings, create_bare
+from web import WebSettings, create_bare, create_flask
+from web.context import SERVICES
+from web.limits import TokenBuckets
 
 SECRET = "a secret that only tests use"
 
@@ -24,12 +28,52 @@ KEYS = {
 """Callers by secret, for a server with keys."""
 
 
-def bare_app(services: FakeServices, **settings: Any) -> Flask:
-    """Return the API alone over fake services."""
-    app = create_bare(cast(Services, services), WebSettings(secret_key=SECRET, **settings))
+Create = Callable[[Services, WebSettings], Flask]
+"""Makes an app, as `web.create_bare` and `web.create_flask` do."""
+
+
+def app_of(create: Create, services: FakeServices, **settings: Any) -> Flask:
+    """Return an app of its own over fake services; hang further routes on it in `create` only.
+
+    Services, configuration and counters are its own. Routes and templates, whose compiling takes longer than most
+    tests, are those of every app that was created in the same way with the same settings.
+    """
+    chosen = WebSettings(secret_key=SECRET, **settings)
+    if chosen.trusted_proxies:  # what is wrapped around an app calls only that one
+        return _created(create, services, chosen)
+    pattern = _pattern(create, chosen)
+    app = copy.copy(pattern)
+    app.config = copy.copy(pattern.config)
+    app.extensions = {
+        **pattern.extensions,
+        SERVICES: services,
+        "rate": TokenBuckets(chosen.rate_limit_per_minute),
+        "wrong_keys": TokenBuckets(chosen.failed_keys_per_minute),
+    }
+    return app
+
+
+@functools.cache
+def _pattern(create: Create, settings: WebSettings) -> Flask:
+    """Return an app to copy."""
+    return _created(create, FakeServices(), settings)
+
+
+def _created(create: Create, services: FakeServices, settings: WebSettings) -> Flask:
+    app = create(cast(Services, services), settings)
     app.testing = True
     app.config["PROPAGATE_EXCEPTIONS"] = False
     return app
+
+
+def bare_app(services: FakeServices, **settings: Any) -> Flask:
+    """Return the API alone over fake services."""
+    return app_of(create_bare, services, **settings)
+
+
+def whole_app(services: FakeServices, **settings: Any) -> Flask:
+    """Return API and pages over fake services."""
+    return app_of(create_flask, services, **settings)
 
 
 def client_of(services: FakeServices, **settings: Any) -> FlaskClient:

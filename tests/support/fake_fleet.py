@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid5
@@ -42,6 +42,7 @@ from tests.support.sample_grid import (
     KAPPA_GBP_PER_KG,
     NOW,
     data_line,
+    first_start,
     placement,
     starts_between,
 )
@@ -151,7 +152,7 @@ class FakeFleet:
         options = self._options(job)
         asset = self.assets_by_id[job.asset_id]
         if not options:
-            start_at = starts_between(self.now, self.now + timedelta(days=3), job.duration)[0]
+            start_at = first_start(self.now)
             easier = Relaxation("max_price_gbp_per_kwh", 0.31, start_at, asset.asset_id, 12.0, 9.0)
             return Refusal(
                 job.job_id, "max_price", "every start is dearer than its cap of "
@@ -160,7 +161,7 @@ class FakeFleet:
         ranked = sorted(options, key=lambda p: (p.objective_gbp or 0.0, p.start))
         best = ranked[0] if start is None else placement(job, asset, start, self.quality)
         rest = [p for p in ranked if p.end <= best.start or p.start >= best.end]
-        arrival = placement(job, asset, starts_between(job.release, job.release + timedelta(days=99), job.duration)[0], self.quality)  # fmt: skip
+        arrival = placement(job, asset, first_start(job.release), self.quality)  # fmt: skip
         return Award(
             job.job_id,
             best,

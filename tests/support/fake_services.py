@@ -6,6 +6,7 @@ A small real implementation: assets and jobs are stored, and every job is planne
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -216,6 +217,16 @@ def filled(
 ) -> FakeServices:
     """Return services with three clusters and one job in each state (`<status>-job`), and one held."""
     services = FakeServices(mode, keys)
+    # What is stored is immutable, so a copy of the collections is as good as the same steps again.
+    for name, kept in _stored(mode, owner).items():
+        setattr(services, name, kept.copy())
+    return services
+
+
+@functools.cache
+def _stored(mode: str, owner: str) -> dict[str, dict[Any, Any] | list[Any]]:
+    """Return the collections of `filled` services by name."""
+    services = FakeServices(mode)
     caller = Caller(owner, Role.OPERATOR)
     fill(services, caller)
     services.hold(caller, "pending-job")
@@ -232,7 +243,12 @@ def filled(
             measured_energy_kwh=61.5 if status is JobStatus.COMPLETED else None,
         )
     _shift_into_past(services, "unconfirmed-job")
-    return services
+    fresh = vars(FakeServices(mode))
+    return {
+        name: kept
+        for name, kept in vars(services).items()
+        if isinstance(kept, dict | list) and kept != fresh[name]
+    }
 
 
 def _shift_into_past(services: FakeServices, job_id: str) -> None:

@@ -143,13 +143,14 @@ def data_line(mode: str) -> DataLine:
 
 def starts_between(release: datetime, deadline: datetime, length: timedelta) -> list[datetime]:
     """Return the half-hours at which a run of some length may start."""
+    first = first_start(release)
+    return [first + k * SLOT for k in range((deadline - length - first) // SLOT + 1)]
+
+
+def first_start(release: datetime) -> datetime:
+    """Return the first half-hour that starts at or after an instant."""
     first = floor_slot(release)
-    first = first if first >= release else first + SLOT
-    found = []
-    while first + length <= deadline:
-        found.append(first)
-        first += SLOT
-    return found
+    return first if first >= release else first + SLOT
 
 
 HALF_HOUR_HOURS = SLOT_HOURS

@@ -10,9 +10,10 @@ from flask import Flask, Response, request
 from flask.testing import FlaskClient
 
 from models.domain.access import Caller, Role
-from tests.support.edge import KEYS, bare_app, bearer
+from services.facade import Services
+from tests.support.edge import KEYS, app_of, bare_app, bearer
 from tests.support.fake_services import FakeServices, filled
-from web import auth
+from web import WebSettings, auth, create_bare
 from web.csrf import csrf_token
 
 ASSET = {"region": "london", "max_power_kw": 10}
@@ -24,10 +25,9 @@ def keyed() -> FakeServices:
     return filled(keys=KEYS, owner="ada")
 
 
-@pytest.fixture
-def app(keyed: FakeServices) -> Flask:
+def with_forms(services: Services, settings: WebSettings) -> Flask:
     """The API with a small sign-in form beside it, as the pages have one."""
-    app = bare_app(keyed)
+    app = create_bare(services, settings)
 
     @app.get("/form")
     @auth.public
@@ -49,6 +49,11 @@ def app(keyed: FakeServices) -> Flask:
         return f"{auth.current_caller().owner} by {auth.credential()}"
 
     return app
+
+
+@pytest.fixture
+def app(keyed: FakeServices) -> Flask:
+    return app_of(with_forms, keyed)
 
 
 @pytest.fixture
@@ -205,8 +210,8 @@ def test_a_session_must_send_its_token_to_the_api_too(client: FlaskClient) -> No
     assert client.get("/api/jobs").status_code == 200
 
 
-def test_in_the_open_mode_forms_need_the_token_and_the_api_does_not() -> None:
-    app = bare_app(filled())
+def with_a_button(services: Services, settings: WebSettings) -> Flask:
+    app = create_bare(services, settings)
 
     @app.post("/do")
     def do() -> str:
@@ -216,7 +221,11 @@ def test_in_the_open_mode_forms_need_the_token_and_the_api_does_not() -> None:
     def token() -> str:
         return csrf_token()
 
-    client = app.test_client()
+    return app
+
+
+def test_in_the_open_mode_forms_need_the_token_and_the_api_does_not() -> None:
+    client = app_of(with_a_button, filled()).test_client()
     assert client.post("/do").status_code == 403
     given = client.get("/token").text
     assert client.post("/do", data={"csrf_token": given}).text == "done"

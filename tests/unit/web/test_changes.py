@@ -5,17 +5,14 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import replace
-from typing import cast
 
 import pytest
 from flask.testing import FlaskClient
 
 from models.domain.access import Caller, Role
-from services.facade import Services
 from tests.support.changed import with_changes
-from tests.support.edge import KEYS, SECRET, bearer, client_of, names
+from tests.support.edge import KEYS, bearer, client_of, names, whole_app
 from tests.support.fake_services import FakeServices, filled
-from web import WebSettings, create_flask
 
 HTML = {"Accept": "text/html"}
 
@@ -26,9 +23,7 @@ def changed(services: FakeServices) -> str:
 
 
 def browser(services: FakeServices) -> FlaskClient:
-    app = create_flask(cast(Services, services), WebSettings(secret_key=SECRET))
-    app.testing = True
-    return app.test_client()
+    return whole_app(services).test_client()
 
 
 def test_changes_are_listed_with_their_numbers_and_the_sums(

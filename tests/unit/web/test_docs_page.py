@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
-from typing import cast
 
 import pytest
 from flask.testing import FlaskClient
 
-from services.facade import Services
-from tests.support.edge import SECRET
+from tests.support.edge import whole_app
 from tests.support.fake_services import filled
-from web import WebSettings, create_flask
 from web.docs_view import groups_of, models_of
 from web.problem_types import TYPES
 
@@ -48,9 +45,7 @@ class Outline(HTMLParser):
 
 @pytest.fixture(scope="module")
 def client() -> FlaskClient:
-    app = create_flask(cast(Services, filled()), WebSettings(secret_key=SECRET))
-    app.testing = True
-    return app.test_client()
+    return whole_app(filled()).test_client()
 
 
 def test_the_api_page_is_whole_and_has_nothing_inline(client: FlaskClient) -> None:

@@ -11,14 +11,12 @@ from flask.testing import FlaskClient
 
 from models.domain.exchange import Message
 from models.domain.market import ContractState, Move, WindowKind
-from services.facade import Services
 from services.market import ContractDetail, Wanted
 from services.protocol import Identity
 from tests.support.deals import NOW, a_contract, a_window
-from tests.support.edge import SECRET
+from tests.support.edge import whole_app
 from tests.support.fake_market import FakeMarket
 from tests.support.fake_services import FakeServices
-from web import WebSettings, create_flask
 from web.views.market_view import contract_view, row_id
 
 HTML = {"Accept": "text/html"}
@@ -26,10 +24,7 @@ HTML = {"Accept": "text/html"}
 
 @pytest.fixture
 def browser(services: FakeServices) -> FlaskClient:
-    app = create_flask(cast(Services, services), WebSettings(secret_key=SECRET))
-    app.testing = True
-    app.config["PROPAGATE_EXCEPTIONS"] = False
-    return app.test_client()
+    return whole_app(services).test_client()
 
 
 def market(services: FakeServices) -> FakeMarket:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, time
-from typing import cast
 
 import pytest
 from flask.testing import FlaskClient
 
 from models.domain.job import JobStatus
 from models.domain.power_limit import WEEK
-from services.facade import Services
-from tests.support.edge import KEYS, SECRET
+from tests.support.edge import KEYS, whole_app
 from tests.support.fake_services import FakeServices, filled
-from web import WebSettings, create_flask
 from web.views.limit_views import limit_key
 
 HTML = {"Accept": "text/html"}
@@ -27,10 +24,7 @@ def browser(services: FakeServices) -> FlaskClient:
 
 
 def whole(services: FakeServices) -> FlaskClient:
-    app = create_flask(cast(Services, services), WebSettings(secret_key=SECRET))
-    app.testing = True
-    app.config["PROPAGATE_EXCEPTIONS"] = False
-    return app.test_client()
+    return whole_app(services).test_client()
 
 
 def token(client: FlaskClient, path: str = "/") -> str:
