@@ -69,10 +69,17 @@ def _rows(signal, series, unit, kind, issued_at):
         )
 
 
+@pytest.fixture(scope="module")
+def replay_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("replay")
+    recorded(folder)
+    return folder
+
+
 @pytest.fixture(params=["live", "replay", "simulated"])
 def source(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Source]:
     if request.param == "replay":
-        replay = recorded(tmp_path)
+        replay = ReplayGrid(request.getfixturevalue("replay_folder"))
         yield Source(replay, replay)
     elif request.param == "simulated":
         yield Source(SimulatedGrid(), SimulatedGrid())
