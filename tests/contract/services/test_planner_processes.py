@@ -99,10 +99,10 @@ def check(world: World, ids: list[str]) -> None:
 @pytest.mark.parametrize(
     ("line", "occurrence", "pause"),
     [
-        ("accepted", 2, 0.0),
-        ("negotiated", 1, 0.5),
+        pytest.param("accepted", 2, 0.0, marks=pytest.mark.slow),
+        pytest.param("negotiated", 1, 0.5, marks=pytest.mark.slow),
         ("negotiated", 3, 0.02),
-        ("planned", 3, 0.0),
+        pytest.param("planned", 3, 0.0, marks=pytest.mark.slow),
     ],
 )
 def test_a_planner_killed_in_the_middle_loses_no_accepted_job_and_leaves_a_log_that_verifies(
@@ -120,6 +120,7 @@ def test_a_planner_killed_in_the_middle_loses_no_accepted_job_and_leaves_a_log_t
     check(shared, sorted(stored))
 
 
+@pytest.mark.slow
 def test_planners_in_several_processes_never_double_book(
     shared: World, place: tuple[str, Path]
 ) -> None:

@@ -109,6 +109,7 @@ for k in range(5):
 """
 
 
+@pytest.mark.slow
 def test_of_many_processes_one_gets_each_lease(database_url: str) -> None:
     children = [
         subprocess.Popen(

@@ -77,6 +77,7 @@ def test_a_newer_database_is_refused(empty_url: str) -> None:
     database.dispose()
 
 
+@pytest.mark.slow
 def test_processes_that_start_together_migrate_once(empty_url: str) -> None:
     start = "import sys; from storage.migrate import upgrade; upgrade(sys.argv[1])"
     children = [
