@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from flask import Flask
+from jinja2.bccache import Bucket, BytecodeCache
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from app import create_app
@@ -25,7 +26,34 @@ def real_app(folder: Path, **settings: str) -> Flask:
         "HALFHOUR_LOG_LEVEL": "ERROR",
         **settings,
     }
-    return create_app(Settings.from_env(environment))
+    app = create_app(Settings.from_env(environment))
+    keep_templates(app)
+    return app
+
+
+class KeptTemplates(BytecodeCache):
+    """Compiled templates in memory: they take a second to compile, and every app of a test has its own set."""
+
+    def __init__(self) -> None:
+        """Start without any."""
+        self._code: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Fill in what an app before has compiled from the same source."""
+        if bucket.key in self._code:
+            bucket.bytecode_from_string(self._code[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep what was compiled."""
+        self._code[bucket.key] = bucket.bytecode_to_string()
+
+
+_TEMPLATES = KeptTemplates()
+
+
+def keep_templates(app: Flask) -> None:
+    """Let an app use the templates that apps before it have compiled."""
+    app.jinja_env.bytecode_cache = _TEMPLATES
 
 
 @contextmanager

@@ -37,7 +37,8 @@ def busy_server(empty_server: Served) -> Served:
         max_price_gbp_per_kwh=0.0001,
     )
     use.submit_and_plan(OPEN_CALLER, dear)
-    assert notices.note(use.context) == 1
+    notices.note(use.context)  # unless the program's own loop was faster
+    assert len(use.notices(OPEN_CALLER).items) == 1
     return empty_server
 
 
