@@ -24,7 +24,8 @@ endif
 
 CORE  := $(VENV)/.core
 DEV   := $(VENV)/.dev
-FAST  := tests/unit tests/contract tests/architecture
+# A plug-in that only tests/e2e needs takes most of a second to import in every process.
+FAST  := tests/unit tests/contract tests/architecture -p no:schemathesis
 DEMO  := HALFHOUR_GRID_SOURCE=simulated HALFHOUR_DATA_DIR=data/demo HALFHOUR_LOGS_DIR=logs/demo
 
 .DEFAULT_GOAL := help
