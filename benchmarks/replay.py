@@ -45,8 +45,11 @@ MOST_MOVES = 0.3
 LEAST_OF_FREE_PERCENT = 98.0
 """Bar: saving of cost + κ·carbon, of the one that re-planning without freeze and cost of moving reaches. [%]"""
 
-MOST_WORSE_PERCENT = 5.0
-"""Bar: of the jobs that wait in the plan with everything known, those worse at its own prices; room is shared. [%]"""
+MOST_WORSE_PERCENT = 8.0
+"""Bar: of the jobs that wait in the plan with everything known, those worse at its own prices; room is shared. [%]
+
+Where carbon alone counts, worse means that it emits more than on arrival.
+"""
 
 MOST_LOST_PERCENT = 8.0
 """Bar: what jobs that waited on a wrong forecast lost, of what the others gained, at the default value of carbon. [%]
