@@ -102,7 +102,7 @@ def within_budget(
     best, least = first, _badness(budget, first)
     margin_kg, charges = np.zeros_like(over_kg), np.zeros_like(over_kg)
     for _ in range(ATTEMPTS):
-        if not over_kg.any():
+        if not over_kg.any() or not first.plan.options:
             break
         before = charges
         charges = find_charges(situation, first.table, first.rounds.agents, budget, margin_kg)

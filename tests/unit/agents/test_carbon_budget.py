@@ -194,6 +194,12 @@ def test_a_day_that_other_work_alone_puts_over_budget_is_charged_once_to_send_wo
     assert dict(outcome.certificate.carbon_kg_by_day)[saturday] == pytest.approx(6.0)
 
 
+def test_a_day_over_budget_without_any_job_to_plan_is_told_and_nothing_else() -> None:
+    outcome = planned(0, 5.0, spent_kg_by_day={EVE.date(): 6.0})
+    assert outcome.awards == ()
+    assert any("is exceeded by 1 kg" in note for note in outcome.certificate.notes)
+
+
 def test_the_posted_charges_and_what_loads_emit_by_day_are_in_the_minutes() -> None:
     outcome = planned(4, 2.5)
     posted = [message for message in outcome.messages if isinstance(message, PricesPosted)]
