@@ -17,7 +17,7 @@ from models.domain.signal import Quality, SignalName
 from services import energy
 from services.context import Context
 from services.executions import tail_of, with_execution
-from services.holding import freeze_lead
+from services.holding import freeze_lead, is_frozen
 from services.types import JobDetail
 
 MOST_CHANGES = 20
@@ -53,6 +53,7 @@ def show(context: Context, caller: Caller, job_id: str) -> JobDetail:
             uow.jobs.view(other, now) for other in view.job.depends_on if other in before
         ]
         successors = [uow.jobs.view(job.job_id, now) for job in after if job.owner == owner]
+        held_by = _held_by(context, uow, view, now)
     award = view.plan.award if view.plan else None
     started = view.hand_over if view.hand_over and view.hand_over.has_started else None
     freeze_at = _freeze_at(context, award, asset, view.job)
@@ -64,7 +65,7 @@ def show(context: Context, caller: Caller, job_id: str) -> JobDetail:
         record_line=record_line,
         controls=controls,
         freeze_at=freeze_at,
-        may_still_move=may_still_move(view, freeze_at, now),
+        may_still_move=may_still_move(view, freeze_at, now, held_by),
         how_sure=_how_sure(context, view),
         predecessors=tuple(predecessors),
         successors=tuple(successors),
@@ -106,13 +107,31 @@ def _freeze_at(
     return award.placement.start - freeze_lead(context.settings, asset, job)
 
 
-def may_still_move(view: JobView, freeze_at: datetime | None, now: datetime) -> str:
+def _held_by(context: Context, uow: UnitOfWork, view: JobView, now: datetime) -> JobView | None:
+    """Return a job that waits for this one, directly or through others, and no longer moves; so neither does this one."""
+    seen = {view.job.job_id}
+    wave = [view.job]
+    while wave:
+        near = {job.job_id: job for one in wave for job in uow.jobs.successors(one.job_id)}
+        wave = [job for job_id, job in near.items() if job_id not in seen]
+        seen |= near.keys()
+        for job in wave:
+            after = uow.jobs.view(job.job_id, now)
+            if is_frozen(after, now, freeze_lead(context.settings, _asset(uow, after), job)):
+                return after
+    return None
+
+
+def may_still_move(
+    view: JobView, freeze_at: datetime | None, now: datetime, held_by: JobView | None = None
+) -> str:
     """Return, in one sentence, what may still move a job.
 
     Args:
         view: The job with its plan.
         freeze_at: From when its award no longer moves; None without an award.
         now: Planning clock.
+        held_by: A job that waits for it and no longer moves, if there is one.
     """
     job, plan = view.job, view.plan
     if job.is_held and view.status is not JobStatus.CANCELLED:
@@ -125,7 +144,7 @@ def may_still_move(view: JobView, freeze_at: datetime | None, now: datetime) -> 
         return "Its window has passed; say whether it ran."
     award = plan.award if plan else None
     if award is not None and freeze_at is not None:
-        return _award_may_move(view, award, freeze_at, now)
+        return _award_may_move(view, award, freeze_at, now, held_by)
     if view.status is JobStatus.REFUSED:
         last_start = job.latest_finish - job.duration
         if last_start < now:
@@ -136,12 +155,17 @@ def may_still_move(view: JobView, freeze_at: datetime | None, now: datetime) -> 
     return "It is not planned yet; the next plan decides."
 
 
-def _award_may_move(view: JobView, award: Award, freeze_at: datetime, now: datetime) -> str:
+def _award_may_move(
+    view: JobView, award: Award, freeze_at: datetime, now: datetime, held_by: JobView | None
+) -> str:
     start = award.placement.start
     if start <= now:
         return "Its window is open, so nothing moves it any more; say whether it started."
     if award.is_frozen or freeze_at <= now:
         return f"It no longer moves: {when(start)} is too close."
+    if held_by is not None:
+        name = held_by.job.job_name if held_by.job.owner == view.job.owner else "another job"
+        return f"It no longer moves: {name} waits for it, and its own place stands."
     if view.job.pinned_start is not None:
         return "You pinned it, so only you move it; it is refused if its cluster loses the power."
     until = f"Until {when(freeze_at)}"
