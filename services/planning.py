@@ -25,7 +25,7 @@ from services import plan_changes, records, snapshot
 from services.changes import Change, changes_of
 from services.context import Context
 from services.negotiating import known_faults, negotiated
-from services.negotiation_log import begin, finished, mark_failed
+from services.negotiation_log import begin, finished, mark_failed, untouched
 from services.plan_guard import check_room, held_by_all, late_for
 from services.plan_queue import ASKED_FOR, PlanQueue, Ticket
 from services.plan_turn import turn
@@ -228,6 +228,9 @@ def _commit(context: Context, made: _Made, token: int) -> PlanRun:
                 [change.plan.job_id for change in changed if change.plan.job_id not in late], kept, clock_utc,
             )
         )  # fmt: skip
+        if late:
+            frozen_view = snapshot.without(frozen_view, late - {*untouched(outcome, facts)}, facts)
+            summary = _without(summary, outcome, late, facts)
         uow.plans.finish_negotiation(summary, messages, frozen_view)
         uow.plans.add_changes([one for one in against.changes if one.job_id not in late])
         uow.plans.bump()
@@ -240,6 +243,24 @@ def _commit(context: Context, made: _Made, token: int) -> PlanRun:
         summary.deferred,
         summary.moved,
         outcome.certificate,
+    )
+
+
+def _without(
+    summary: NegotiationSummary, outcome: Outcome, late: frozenset[str], facts: Facts
+) -> NegotiationSummary:
+    """Return a summary without the answers to jobs which changed while the plan was made; held windows still count."""
+    answers = (outcome.awards, outcome.refusals, outcome.deferrals)
+    awards, refusals, deferrals = (sum(each.job_id in late for each in kind) for kind in answers)
+    answered = {each.job_id for kind in answers for each in kind}
+    held = sum(
+        plan.award is not None for job_id, plan in facts.plans.items() if job_id in late & answered
+    )
+    return replace(
+        summary,
+        scheduled=summary.scheduled - awards + held,
+        refused=summary.refused - refusals,
+        deferred=summary.deferred - deferrals,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -112,6 +112,37 @@ def of(
         "signals": {slug: _series(known, now) for slug, known in sorted(signals.items())},
         "shadow_prices": _shadow_prices(outcome, signals, now),
     }
+
+
+CHANGED_MEANWHILE = "it changed while this plan was made; the next one answers it"
+"""Why a job that was planned is not in a committed plan."""
+
+
+def without(view: dict[str, Any], late: Collection[str], facts: Facts) -> dict[str, Any]:
+    """Return a view that says of some jobs that they were not answered, with the window they still hold, if any.
+
+    Args:
+        view: See `of`.
+        late: Jobs that changed while the plan was made.
+        facts: What was read before.
+    """
+    held = {
+        job_id: placement(plan.award.placement)
+        for job_id, plan in facts.plans.items()
+        if job_id in late and plan.award is not None
+    }
+    jobs = [
+        {
+            **job,
+            "status": "scheduled" if job["job_id"] in held else "pending",
+            "schedule": held.get(job["job_id"]),
+            "why": CHANGED_MEANWHILE,
+        }
+        if job["job_id"] in late
+        else job
+        for job in view["jobs"]
+    ]
+    return {**view, "jobs": jobs}
 
 
 def _room(facing: Situation, now: datetime) -> dict[str, Any]:

@@ -279,9 +279,18 @@ def test_a_job_that_keeps_changing_waits_and_the_others_are_planned(
     other = submitted(world, is_planned=False)
     busy = Interrupted(lambda: touched(world, restless), times=1000)
     monkeypatch.setattr(negotiating, "negotiate", busy)
-    planning.schedule_all(world.context, OPERATOR)
+    run = planning.schedule_all(world.context, OPERATOR)
     assert busy.calls == planning.STRICT_ATTEMPTS + 1
     assert world.view(other).status is JobStatus.SCHEDULED
+    assert run.scheduled == 1
+    shown = planning.show(world.context, OPERATOR, run.negotiation_id)
+    assert shown.summary.scheduled == 1
+    told_of = {
+        job["job_id"]: (job["status"], job["schedule"] is None) for job in shown.snapshot["jobs"]
+    }
+    assert told_of == {
+        restless: ("pending", True), waits: ("pending", True), other: ("scheduled", False)
+    }  # fmt: skip
     for late in (restless, waits):
         assert (world.view(late).status, world.view(late).plan) == (JobStatus.PENDING, None)
     told = [json.loads(record.line) for record in world.records("decision")]
