@@ -5,13 +5,15 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from models.domain.access import Caller
+from models.domain.asset import Asset
 from models.domain.errors import FieldError, Forbidden, InvalidRequest, NotFound
 from models.domain.exchange import ContractFilter, Lag, Message, MessageFilter
+from models.domain.job import Job
 from models.domain.market import (
     OPEN_STATES,
     Contract,
@@ -34,6 +36,38 @@ MOST_WINDOWS = 100
 
 
 @dataclass(frozen=True)
+class Needs:
+    """What a job needs of a window of compute."""
+
+    it_kw: float
+    """Most power of the job. [kW IT]"""
+    hours: float
+    """How long it runs. [h]"""
+    pue: Mapping[str, float]
+    """Meter power per IT power of the owner's clusters."""
+    usual_pue: float = 1.0
+    """That of the cluster the job would run on where a window is another party's."""
+
+    def power_kw(self, window: Window) -> float:
+        """Return the power the job draws in a window, at the meter. [kW]"""
+        return self.it_kw * self.pue.get(window.asset_id, self.usual_pue)
+
+    def is_met(self, window: Window) -> bool:
+        """Return whether a window has the power and the hours; one of flexibility takes no job, so it always has."""
+        if window.kind is not WindowKind.COMPUTE:
+            return True
+        has_power = window.capacity_kw + 1e-6 >= self.power_kw(window)
+        return has_power and window.duration_h + 1e-6 >= self.hours
+
+
+def needs_of(job: Job, assets: Sequence[Asset]) -> Needs:
+    """Return what a job needs, given the clusters of its owner."""
+    pue = {asset.asset_id: asset.pue for asset in assets}
+    hours = job.duration.total_seconds() / 3600.0
+    return Needs(max(job.slot_power_kw()), hours, pue, pue.get(job.asset_id, 1.0))
+
+
+@dataclass(frozen=True)
 class Wanted:
     """Which windows somebody looks for."""
 
@@ -45,6 +79,10 @@ class Wanted:
     """Shortest window. [h]"""
     not_before: datetime | None = None
     """Earliest start; None: as soon as anything is on offer."""
+    needs: Needs | None = None
+    """Only windows of compute in which a job fits."""
+    too_small_too: bool = False
+    """Windows in which the job does not fit come too, behind the others."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +117,7 @@ def fits(wanted: Wanted) -> Callable[[Window], bool]:
             and window.capacity_kw >= (wanted.min_power_kw or 0.0)
             and (not wanted.min_hours or window.duration_h >= wanted.min_hours)
             and (wanted.not_before is None or window.start >= wanted.not_before)
+            and (wanted.needs is None or wanted.too_small_too or wanted.needs.is_met(window))
         )
 
     return test
@@ -130,6 +169,9 @@ def search(
             owner in (None, window.owner) and window.end.timestamp() <= latest and fitting(window)
         )
     )
+    needs = wanted.needs
+    if needs is not None:
+        ranked.sort(key=lambda window: not needs.is_met(window))
     first = _offset(cursor)
     page = ranked[first : first + limit]
     more = first + limit < len(ranked)

@@ -39,6 +39,8 @@ class FakeMarket:
         self.wanted = wanted
         fitting = [w for w in self.windows if wanted.kind in {None, w.kind}]
         fitting = [w for w in fitting if wanted.region in {None, w.region}]
+        needs = None if wanted.too_small_too else wanted.needs
+        fitting = [w for w in fitting if needs is None or needs.is_met(w)]
         return Offers(tuple(fitting[:limit]), None, len(fitting))
 
     def written(self, dialect: str, windows: Sequence[Window]) -> Mapping[str, Any]:

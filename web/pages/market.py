@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from flask import flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from models.domain.errors import HalfhourError, InvalidRequest
+from models.domain.job import OPEN_STATUSES
 from models.domain.market import Window, WindowKind
 from models.domain.regions import REGIONS
-from services.market import Offers, Wanted, fits
+from services.market import Offers, Wanted, fits, needs_of
 from web.auth import Permission, current_caller, known_caller, public, require
 from web.context import services
 from web.pages.ask import planning_now
@@ -23,8 +25,9 @@ from web.views.market_view import (
     contract_view,
     lag_text,
     market_chart,
-    window_row,
+    window_rows,
 )
+from web.views.stamps import in_london
 
 HOURS = (12, 24, 48)
 """How far ahead the page looks. [h]"""
@@ -52,12 +55,19 @@ def market() -> str:
     offers = Offers((), None, 0)
     begin = request.args.get("from", "").strip()
     test: Callable[[Window], bool] = lambda _: True  # noqa: E731
+    jobs = [job for job in use.open_jobs_for_after(caller) if job.status in OPEN_STATUSES]
+    job = next((one for one in jobs if one.job_id == request.args.get("job")), None)
+    needs = needs_of(job, use.assets(caller, limit=200).items) if job else None
+    has_small, hidden = "small" in request.args, 0
     try:
         earliest = local_time(begin, name="Start after", now=now) if begin else None
-        wanted = Wanted(slug or None, ahead, kind, not_before=earliest)
+        every = Wanted(slug or None, ahead, kind, not_before=earliest)
+        wanted = replace(every, needs=needs, too_small_too=has_small)
         test = fits(wanted)
         cursor = request.args.get("after") or None
         offers = use.market.search(caller, wanted, cursor=cursor, limit=SHOWN)
+        if needs is not None and not has_small:
+            hidden = use.market.search(caller, every, limit=1).total - offers.total
     except (HalfhourError, Wrong) as error:
         failure = sentence(str(error))
     regions = sorted({w.region for w in offers.windows})
@@ -71,7 +81,7 @@ def market() -> str:
     return render_template(
         "market.html",
         offers=offers,
-        rows=[window_row(window, now) for window in offers.windows],
+        rows=window_rows(offers.windows, now, needs),
         chart=chart,
         failure=failure,
         asked={
@@ -79,16 +89,20 @@ def market() -> str:
             "hours": ahead,
             "kind": str(kind or ""),
             "from": begin,
-            "is_filtered": bool(slug or kind or begin or ahead != HOURS[-1]),
+            "job": job.job_id if job else "",
+            "small": "1" if has_small else "",
+            "is_filtered": bool(slug or kind or begin or job or ahead != HOURS[-1]),
         },
+        job=job,
+        hidden=hidden,
         after=offers.next_cursor,
         is_first="after" not in request.args,
         hours=HOURS,
         kinds=[(str(one), capitalised(words)) for one, words in KIND_WORDS.items()],
         regions=[(one, REGIONS[one].name) for one in REGIONS],
-        jobs=use.open_jobs_for_after(caller),
+        jobs=jobs,
         contracts=[contract_row(held, now) for held in use.market.contracts(caller)],
-        found=[window_row(one, now) for one in others if test(one)][:MOST_FOUND],
+        found=window_rows([one for one in others if test(one)][:MOST_FOUND], now, needs),
         has_found=bool(others),
         identity=use.market.identity,
         lag=lag_text(lag.waiting, lag.oldest_at, lag.failed, use.context.system_now()),
@@ -100,10 +114,10 @@ def take_slot() -> Response:
     """Take a window for a job, ask the market, or sell flexibility."""
     caller = require(Permission.SUBMIT)
     use = services()
-    here = redirect(url_for("pages.market"), 303)
+    job_id = request.form.get("job_id", "") or None
+    here = redirect(url_for("pages.market", job=request.form.get("chosen") or None), 303)
     action = request.form.get("action", "")
     seller, _, slot_id = request.form.get("choice", "").partition(" ")
-    job_id = request.form.get("job_id", "") or None
     try:
         if action == "discover":
             _, asked = use.market.discover(caller)
@@ -118,7 +132,7 @@ def take_slot() -> Response:
             made = use.market.confirm(caller, slot_id, job_id)
             flash("The contract is confirmed, and the plan was made anew with it.", "info")
     except HalfhourError as error:
-        flash(sentence(str(error)), "error")
+        flash(in_london(sentence(str(error)), planning_now()), "error")
         return here
     return redirect(url_for("pages.market_contract", contract_id=made.contract_id), 303)
 

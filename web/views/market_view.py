@@ -20,7 +20,7 @@ from models.domain.market import (
 )
 from models.domain.regions import REGIONS
 from models.domain.time import SLOT, floor_slot
-from services.market import ContractDetail, Offers
+from services.market import ContractDetail, Needs, Offers
 from services.types import EnergyRow
 from web.views.formatting import (
     capitalised,
@@ -30,7 +30,7 @@ from web.views.formatting import (
     pence_per_kwh,
     pounds,
 )
-from web.views.stamps import Stamp, clock, dated, when
+from web.views.stamps import Stamp, clock, dated, in_london, when
 from web.views.strips import Strip, carbon_strip, fit, price_strip
 from web.views.timeline import DayMark, Tick, TimeAxis
 
@@ -130,6 +130,8 @@ class WindowRow:
     carbon: str
     seller: str
     """Another party that sells it; empty where it is ours."""
+    too_small: str = ""
+    """Why the chosen job does not fit in it; empty where it does, or none is chosen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,9 +208,31 @@ def row_id(window: Window) -> str:
     return f"w-{hashlib.sha256(f'{window.peer_id} {window.slot_id}'.encode()).hexdigest()[:12]}"
 
 
-def window_row(window: Window, now: datetime) -> WindowRow:
+def too_small(window: Window, needs: Needs | None) -> str:
+    """Return in words what a window lacks for a job; empty where it lacks nothing."""
+    if needs is None or needs.is_met(window):
+        return ""
+    lacks = []
+    wanted_kw = needs.power_kw(window)
+    if window.capacity_kw + 1e-6 < wanted_kw:
+        lacks.append(f"{kilowatts(window.capacity_kw)} of {kilowatts(wanted_kw)}")
+    if window.duration_h + 1e-6 < needs.hours:
+        lacks.append(f"{window.duration_h:g} h of {needs.hours:g} h")
+    return f"too small: {', '.join(lacks)}"
+
+
+def window_rows(
+    windows: Sequence[Window], now: datetime, needs: Needs | None
+) -> tuple[WindowRow, ...]:
+    """Return windows as the table shows them; those too small for the chosen job stand below the others."""
+    rows = [window_row(window, now, needs) for window in windows]
+    return tuple(sorted(rows, key=lambda row: bool(row.too_small)))
+
+
+def window_row(window: Window, now: datetime, needs: Needs | None = None) -> WindowRow:
     """Return a window as the table shows it."""
     return WindowRow(
+        too_small=too_small(window, needs),
         slot_id=window.slot_id,
         row_id=row_id(window),
         choice=f"{window.peer_id} {window.slot_id}",
@@ -330,13 +354,16 @@ def contract_view(found: ContractDetail, now: datetime) -> ContractView:
     if held.held_until is not None and held.state is ContractState.HELD:
         facts.append(("Kept until", dated(held.held_until, now).text))
     if held.error:
-        facts.append(("Ended because", held.error))
+        facts.append(("Ended because", in_london(held.error, now)))
     is_early = held.window.start > now
     return ContractView(
         row=contract_row(held, now),
         facts=tuple(facts),
         steps=tuple(
-            StepRow(dated(step.at, now), Chip(STATE_CSS[step.state], str(step.state)), step.what)
+            StepRow(
+                dated(step.at, now), Chip(STATE_CSS[step.state], str(step.state)),
+                in_london(step.what, now),
+            )
             for step in held.history
         ),
         moves=tuple(

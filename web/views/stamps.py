@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from models.domain.time import LONDON, as_utc, format_utc, london_date
+from models.domain.time import LONDON, as_utc, format_utc, london_date, parse_rfc3339
+
+_UTC = re.compile(
+    r"\b\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d)T(?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d)?Z"
+)
+"""An instant as sentences of use cases and messages have it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +81,11 @@ def span_text(start: datetime, end: datetime, now: datetime) -> str:
     """Return a window as one text: `tomorrow 03:30 to 07:30`."""
     first, last = span(start, end, now)
     return f"{first.text} to {last.text}"
+
+
+def in_london(text: str, now: datetime) -> str:
+    """Return a sentence with the UTC instants in it as London wall-clock time, as pages show every time."""
+    return _UTC.sub(lambda found: dated(parse_rfc3339(found[0]), now).text, text)
 
 
 def age_text(age: timedelta | None) -> str:

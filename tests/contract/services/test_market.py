@@ -16,7 +16,7 @@ from models.domain.errors import Conflict, Forbidden, InvalidRequest, NotFound
 from models.domain.job import JobStatus
 from models.domain.market import Contract, ContractState, DealRefused, DealRule, Window, WindowKind
 from services import controls, market, market_deals, market_ends, market_watch, planning
-from services.market import Wanted
+from services.market import Wanted, needs_of
 from services.market_terms import Terms
 from services.market_windows import LEAD, catalogue
 from services.types import PlanRun
@@ -88,6 +88,25 @@ def test_a_search_is_bounded_filtered_and_paged(world: World) -> None:
         market.search(world.context, OPERATOR, Wanted(), cursor="abc")
     stranger = Caller("somebody", Role.OPERATOR)
     assert market.search(world.context, stranger, Wanted()).windows == ()
+
+
+def test_windows_too_small_for_a_job_are_left_out_or_come_last(world: World) -> None:
+    with_cluster(world)
+    job = world.view(submitted(world, estimated_power_kw=30.0, duration=hours(3))).job
+    with world.context.uow() as uow:
+        needs = needs_of(job, uow.assets.all_live())
+    found = [
+        market.search(world.context, OPERATOR, wanted).windows
+        for wanted in (
+            Wanted(kind=WindowKind.COMPUTE, needs=needs),
+            Wanted(kind=WindowKind.COMPUTE, needs=needs, too_small_too=True),
+        )
+    ]
+    # Three hours fit into windows of 4, 8 and 16 hours only; 30 kW fit wherever the cluster is free.
+    assert {window.duration_h for window in found[0]} == {4.0, 8.0, 16.0}
+    assert all(needs.is_met(window) for window in found[0])
+    first_page = [needs.is_met(window) for window in found[1]]
+    assert len(found[0]) == sum(first_page)
 
 
 def test_a_taken_window_pins_its_job_inside_it(world: World) -> None:

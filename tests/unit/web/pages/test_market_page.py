@@ -11,13 +11,15 @@ from flask.testing import FlaskClient
 
 from models.domain.exchange import Message
 from models.domain.market import ContractState, Move, WindowKind
-from services.market import ContractDetail, Wanted
+from services.market import ContractDetail, Needs, Wanted
 from services.protocol import Identity
 from tests.support.deals import NOW, a_contract, a_window
 from tests.support.edge import whole_app
 from tests.support.fake_market import FakeMarket
 from tests.support.fake_services import FakeServices
+from web.views.formatting import kilowatts
 from web.views.market_view import contract_view, row_id
+from web.views.stamps import in_london
 
 HTML = {"Accept": "text/html"}
 
@@ -130,3 +132,56 @@ def test_a_contract_shows_its_life_what_delivers_it_and_its_raw_messages() -> No
     assert (sent.way, sent.answered, sent.body, sent.answer) == (
         "sent", "not answered yet", "not json", "",
     )  # fmt: skip
+
+
+def test_windows_too_small_for_the_chosen_job_are_hidden_counted_and_shown_on_demand(
+    browser: FlaskClient, services: FakeServices
+) -> None:
+    use = market(services)
+    job = services.jobs_by_id["scheduled-job"]
+    hours = job.duration.total_seconds() / 3600.0
+    kw = max(job.slot_power_kw()) * services.assets_by_id[job.asset_id].pue  # at the meter
+    long_enough = NOW + timedelta(hours=4 + hours)
+    whole = a_window(slot_id="whole", end=long_enough, capacity_kw=kw, asset_id="")
+    weak = a_window(slot_id="weak", end=long_enough, capacity_kw=kw - 1, asset_id="")
+    short = a_window(slot_id="short", end=long_enough - timedelta(minutes=30), asset_id="")
+    down = a_window(WindowKind.TURN_DOWN, slot_id="down", capacity_kw=1.0)
+    use.windows = (weak, short, whole, down)
+    page = browser.get("/beckn-slots?job=scheduled-job", headers=HTML).text
+    assert re.findall(r'name="choice" value=" (\w+)"', page) == ["whole", "down"]
+    assert "2 windows are not shown" in page
+    assert 'name="job_id" value="scheduled-job"' in page
+    link = re.search(r'<a href="(/beckn-slots[^"]*small=1[^"]*)">Show them too', page)
+    assert link is not None
+    every = browser.get(link[1].replace("&amp;", "&"), headers=HTML).text
+    assert re.findall(r'name="choice" value=" (\w+)"', every) == ["whole", "down"]
+    assert f"too small: {kilowatts(kw - 1)} of {kilowatts(kw)}" in every
+    assert f"too small: {hours - 0.5:g} h of {hours:g} h" in every
+    assert "not shown" not in every
+    # Those that fit stand above those that do not.
+    rows = re.findall(r'<tr id="(w-[0-9a-f]{12})"', every)
+    assert rows == [row_id(window) for window in (whole, down, weak, short)]
+    nobody = browser.get("/beckn-slots?job=nothing", headers=HTML).text
+    assert "not shown" not in nobody
+
+
+def test_a_job_needs_its_power_at_the_meter_of_the_windows_cluster() -> None:
+    # 100 kW IT are 130 kW at a PUE of 1.3, and 120 kW where the window is another party's and the job's own cluster has 1.2.
+    needs = Needs(it_kw=100.0, hours=2.0, pue={"asset-1": 1.3}, usual_pue=1.2)
+    assert needs.is_met(a_window(capacity_kw=130.0))
+    assert not needs.is_met(a_window(capacity_kw=129.9))
+    assert needs.is_met(a_window(capacity_kw=120.0, asset_id="", peer_id="grid.example"))
+    assert not needs.is_met(a_window(end=NOW + timedelta(hours=5, minutes=30)))
+    assert needs.is_met(a_window(WindowKind.TURN_UP, capacity_kw=1.0))
+
+
+def test_times_in_the_life_of_a_contract_are_london_times() -> None:
+    # In July London is an hour ahead of UTC.
+    july = datetime(2026, 7, 1, 12, tzinfo=UTC)
+    held = a_contract(ContractState.HELD).moved(
+        ContractState.HELD, july, "capacity kept until 2026-07-01T12:10:00Z"
+    )
+    (step,) = contract_view(ContractDetail(held, ()), july).steps
+    assert step.what == "capacity kept until Wed 1 Jul 13:10"
+    assert step.at.iso == "2026-07-01T12:00:00Z"
+    assert in_london("no 2026-13-01T12:00Z, and 9999", july) == "no 2026-13-01T12:00Z, and 9999"
