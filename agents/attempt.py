@@ -23,6 +23,7 @@ from models.domain.plan import PlanMethod
 from models.optimise.assignment import Assignment, Options
 from models.optimise.award import award
 from models.optimise.budget import london_days
+from models.optimise.budget_programme import rearrange
 from models.optimise.budget_shift import shift
 from models.optimise.ladder import LARGE, Best, climb, is_for_windows, rounds_for, tidied
 from models.optimise.pattern_options import PatternOptions
@@ -98,6 +99,7 @@ def within_budget(
     """
     bound, proving = first.best.bound_gbp, np.zeros(len(budget.days.dates))
     over_kg = _over_kg(budget, first)
+    is_short = bool(over_kg.any())
     shift(first.plan, first.table, budget.days, budget.limit_kg, budget.committed_kg)
     best, least = first, _badness(budget, first)
     margin_kg, charges = np.zeros_like(over_kg), np.zeros_like(over_kg)
@@ -118,6 +120,10 @@ def within_budget(
         badness = _badness(budget, attempt)
         if badness < least:
             best, least = attempt, badness
+    if is_short:
+        effort = situation.policy.planning_effort
+        rearrange(best.plan, first.table, budget.days, budget.limit_kg, budget.committed_kg, effort)
+        least = _badness(budget, best)
     kept = least[1] == 0.0
     constant = budget.constant_gbp(budget.days.array(best.charges))
     proof = best.proof

@@ -8,7 +8,7 @@ from datetime import date
 
 import numpy as np
 
-from agents.carbon_budget import CarbonBudget
+from agents.carbon_budget import MOST_CHARGE, CarbonBudget
 from agents.ground import held_power
 from agents.view import Situation
 from agents.wording import money_text
@@ -161,10 +161,15 @@ def _carbon_by_day(
         return {}
     dates = budget.days.dates
     charge = np.zeros(len(dates)) if proof.charge_gbp_per_kg is None else proof.charge_gbp_per_kg
+    # On a day that stays over budget a charge of nothing, or one that stopped at the highest tried, is no worth.
+    is_over = budget.excess_kg(proof.carbon_kg) > 0.0
+    is_unknown = is_over & ((charge <= 0.0) | (charge >= MOST_CHARGE) | budget.hopeless())
     return {
         "carbon_budget_kg_by_day": tuple((day, budget.limit_kg) for day in dates),
         "carbon_kg_by_day": tuple(zip(dates, proof.carbon_kg.tolist(), strict=True)),
         "carbon_gbp_per_tonne_by_day": tuple(
-            zip(dates, (charge * KG_PER_TONNE).tolist(), strict=True)
+            (day, float(charge[n]) * KG_PER_TONNE)
+            for n, day in enumerate(dates)
+            if not is_unknown[n]
         ),
     }

@@ -81,7 +81,7 @@ def solve_programme(
     solver.setOptionValue("mip_rel_gap", WANTED_GAP)
     solver.setOptionValue("random_seed", seed)
     if work is not None:
-        _stop_after(solver, max(1, work // columns))
+        stop_after(solver, max(1, work // columns))
     if seconds is not None:
         solver.setOptionValue("time_limit", seconds)
     solver.passModel(lp)
@@ -101,8 +101,8 @@ def solve_programme(
     return ProgrammeAnswer(_decoded(fleet, np.asarray(solver.getSolution().col_value)), bound, cut)
 
 
-def _stop_after(solver: Any, looks: int) -> None:
-    """End the search when it has looked so often whether to go on; it looks at fixed points of its work."""
+def stop_after(solver: Any, looks: int) -> None:
+    """End a search of HiGHS when it has looked so often whether to go on; it looks at fixed points of its work."""
     left = looks
 
     def look(event: Any) -> None:

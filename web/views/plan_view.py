@@ -166,12 +166,23 @@ def budget_days(certificate: Certificate) -> tuple[BudgetDay, ...]:
             planned=kilograms(planned.get(day, 0.0)),
             budget=kilograms(budget_kg),
             use=percent(100.0 * planned.get(day, 0.0) / budget_kg) if budget_kg > 0.0 else "–",
-            is_over=planned.get(day, 0.0) > budget_kg * (1.0 + OVER),
-            price=carbon_value(price[day]) if price.get(day) else "nothing",
+            is_over=_is_over(planned.get(day, 0.0), budget_kg),
+            price=_budget_price(price.get(day), _is_over(planned.get(day, 0.0), budget_kg)),
         )
         for day, budget_kg in certificate.carbon_budget_kg_by_day
         if planned.get(day) or price.get(day)
     )
+
+
+def _is_over(planned_kg: float, budget_kg: float) -> bool:
+    return planned_kg > budget_kg * (1.0 + OVER)
+
+
+def _budget_price(gbp_per_tonne: float | None, is_over: bool) -> str:
+    """Return what a tonne more would be worth, where that is known of a day over budget."""
+    if gbp_per_tonne is None and is_over:
+        return "none keeps it"
+    return carbon_value(gbp_per_tonne) if gbp_per_tonne else "nothing"
 
 
 def plan_view(found: NegotiationView, now: datetime) -> PlanView:

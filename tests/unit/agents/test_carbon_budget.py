@@ -109,6 +109,10 @@ def test_a_budget_too_small_for_the_work_is_exceeded_as_little_as_possible_and_t
     assert any("carbon budget of 2026-11-21 is exceeded" in note for note in proof.notes)
     # What is proven then is the bound without a budget: four jobs at £1.
     assert proof.lower_bound_gbp == pytest.approx(4.0)
+    # No charge keeps the days that are over, so that none is told as their worth.
+    over = {day for day, kg in proof.carbon_kg_by_day if kg > 1.0 + 1e-6}
+    assert over
+    assert not over & set(dict(proof.carbon_gbp_per_tonne_by_day))
 
 
 def test_a_budget_that_is_kept_anyway_changes_nothing() -> None:
@@ -156,6 +160,41 @@ def test_a_plan_under_a_budget_is_never_below_its_bound_and_keeps_it_where_brute
     if kept:
         assert best is not None
         assert proof.lower_bound_gbp - 1e-6 <= best <= proof.objective_gbp + 1e-6
+
+
+@settings(max_examples=15)
+@given(
+    st.lists(st.sampled_from((50.0, 100.0, 200.0)), min_size=8, max_size=8),
+    st.lists(st.sampled_from((5.0, 10.0, 20.0, 30.0)), min_size=2, max_size=3),
+    st.floats(1.0, 6.0),
+)
+def test_unlike_jobs_keep_a_budget_at_least_cost_wherever_brute_force_can(
+    carbon: list[float], powers_kw: list[float], budget_kg: float
+) -> None:
+    # Single moves stop where a large and a small job would have to change days at once.
+    jobs = [
+        a_job(f"job-{n}", power_kw=kw, earliest_start=EVE, accepted_at=EVE, baseline_start=EVE,
+              latest_finish=EVE + timedelta(hours=4), min_saving_percent=0.0)
+        for n, kw in enumerate(powers_kw)
+    ]  # fmt: skip
+    policy = a_policy(kappa_gbp_per_kg=0.0, carbon_budget_kg_per_day=budget_kg)
+    signals = [1.0] * 20 + CHEAP_FIRST, [100.0] * 20 + carbon
+    proof = negotiate(a_situation(jobs, *signals, policy=policy)).certificate
+    per_kw = [0.5 * (carbon[s] + carbon[s + 1]) / 1000.0 for s in range(7)]
+    first = [0.5 * sum(carbon[t] for t in (s, s + 1) if t < 4) / 1000.0 for s in range(7)]
+    gbp = [0.5 * (CHEAP_FIRST[s] + CHEAP_FIRST[s + 1]) for s in range(7)]
+    sums = [
+        [
+            sum(kw * each[s] for kw, s in zip(powers_kw, picks, strict=True))
+            for each in (gbp, first, per_kw)
+        ]
+        for picks in itertools.product(range(7), repeat=len(powers_kw))
+    ]
+    able = [cost for cost, day, both in sums if max(day, both - day) <= budget_kg]
+    if able:
+        assert max(kg for _, kg in proof.carbon_kg_by_day) <= budget_kg * (1 + 1e-5) + 1e-6
+        assert proof.objective_gbp == pytest.approx(min(able), abs=1e-3)
+        assert proof.lower_bound_gbp <= min(able) + 1e-6
 
 
 @pytest.fixture

@@ -28,11 +28,11 @@ def test_days_of_a_carbon_budget_show_use_and_price_and_idle_days_are_left_out()
             PLAIN,
             carbon_budget_kg_by_day=((MONDAY, 40.0), (TUESDAY, 40.0), (WEDNESDAY, 40.0)),
             carbon_kg_by_day=((MONDAY, 40.0), (TUESDAY, 50.0), (WEDNESDAY, 0.0)),
-            carbon_gbp_per_tonne_by_day=((MONDAY, 1250.0), (TUESDAY, 0.0), (WEDNESDAY, 0.0)),
+            carbon_gbp_per_tonne_by_day=((MONDAY, 1250.0), (WEDNESDAY, 0.0)),
         )
     )
     assert [(day.day, day.use, day.is_over, day.price) for day in days] == [
         ("Mon 23 Nov", "100 %", False, "£1,250/t"),
-        ("Tue 24 Nov", "125 %", True, "nothing"),
+        ("Tue 24 Nov", "125 %", True, "none keeps it"),
     ]
     assert budget_days(PLAIN) == ()
