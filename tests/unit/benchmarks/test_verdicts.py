@@ -24,7 +24,7 @@ class Told:
 
     def scores(self, asked: replay.Question) -> dict[str, dict[str, Any]]:
         ours = {**GOOD, **(self.ours.pop(0) if self.ours else {})}
-        return {Planner.HALFHOUR: ours, Planner.FREE: GOOD, Planner.CLAIRVOYANT: ours}
+        return {Planner.FIRST_COME: GOOD, Planner.HALFHOUR: ours, Planner.FREE: GOOD, Planner.CLAIRVOYANT: ours}  # fmt: skip
 
 
 def is_kept(*ours: dict[str, Any]) -> bool:
@@ -38,9 +38,13 @@ def test_the_median_of_moves_and_savings_is_held_against_the_bars() -> None:
     assert not is_kept({"share_of_free_percent": 97.0})
 
 
-def test_one_move_inside_the_freeze_or_one_missed_job_is_too_many() -> None:
+def test_one_move_inside_the_freeze_is_too_many_and_so_are_three_missed_jobs_in_a_thousand() -> (
+    None
+):
     assert not is_kept({"frozen_moves": 1}, {}, {})
-    assert not is_kept({"late": 1}, {}, {})
+    assert not is_kept({"late": 1}, {}, {})  # 1 of 15
+    assert is_kept({"served": 998, "unserved": 1, "late": 1})
+    assert not is_kept({"served": 998, "unserved": 2, "late": 1})
 
 
 @pytest.mark.parametrize(

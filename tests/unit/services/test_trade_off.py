@@ -36,10 +36,10 @@ def test_equal_points_do_not_dominate_each_other() -> None:
 def test_a_point_that_serves_fewer_jobs_is_not_on_the_curve_and_beats_nothing() -> None:
     # Two jobs cost less than three: that is no saving.
     found = as_trade_off(
-        [point(0, 1.0, 1.0, jobs=2), point(245, 6.0, 4.0)], left_out=[10_000, 1_000]
+        [point(0, 1.0, 1.0, jobs=2), point(245, 6.0, 4.0)], unplanned=[10_000, 1_000]
     )
     assert [p.fault for p in found.points] == ["serves fewer jobs", ""]
-    assert found.left_out_gbp_per_tonne == (1_000, 10_000)
+    assert found.unplanned_gbp_per_tonne == (1_000, 10_000)
 
 
 def test_nothing_planned_is_an_empty_curve() -> None:
