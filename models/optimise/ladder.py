@@ -18,12 +18,12 @@ from models.domain.plan import PlanMethod
 from models.optimise.assignment import UNSERVED, Assignment, Links, Options
 from models.optimise.award import FEW_JOBS, orders, settle
 from models.optimise.fleet import Fleet, fleet_of
-from models.optimise.fleet_solve import EXACT_GAP, budget_for, is_scarce, solve
+from models.optimise.fleet_solve import EXACT_GAP, SMALL_COLUMNS, budget_for, is_scarce, solve
 from models.optimise.guided import guided
 from models.optimise.options import JobOptions, open_mask
 from models.optimise.pattern_options import PatternOptions
 from models.optimise.prices import Prices
-from models.optimise.programme import SHORT_WORK, solve_programme
+from models.optimise.programme import LONG_WORK, SHORT_WORK, solve_programme
 from models.optimise.search import ease, insert_at_prices, ruin_and_recreate
 from models.optimise.table import TOLERANCE_KW, FloatArray, IntArray, PricedTable
 from models.optimise.tightening import worthwhile
@@ -119,8 +119,7 @@ def _windows(
         return _few(first, fleet, table.room_kw, prices, by_cost, seed, effort)
     budget = budget_for(fleet.count, is_scarce(fleet, table.room_kw))
     if budget.exact_work:
-        # Somebody waits for the plan, and each new job asks for another.
-        budget = replace(budget, exact_work=SHORT_WORK)
+        budget = replace(budget, exact_work=_work_for(fleet))
     budget = budget.times(effort)
     if not by_cost:
         # What is proven on ranks is no bound of the objective: only the search is wanted.
@@ -130,6 +129,14 @@ def _windows(
     proven = result.bound_gbp - _too_high(options) if by_cost else prices.bound_gbp
     bound = max(prices.bound_gbp, proven)
     return Best(plan, bound, result.method, result.is_heuristic)
+
+
+def _work_for(fleet: Fleet) -> int:
+    """Return the work of the exact programme: somebody waits for the plan, and each new job asks for another.
+
+    Of few options all of it is worth having: the search alone may leave out a job that all of them together have room for.
+    """
+    return LONG_WORK if fleet.cell.size <= SMALL_COLUMNS else SHORT_WORK
 
 
 def _ranks_are_objectives(mine: JobOptions) -> bool:
@@ -163,7 +170,7 @@ def _few(
     plan, bound = searched.plan, prices.bound_gbp
     picked = fleet.options_of(plan.choice.tolist())
     smaller = worthwhile(fleet, room_kw, prices.price_gbp, fleet.objective_gbp(picked))
-    work = round(SHORT_WORK * effort)
+    work = round(_work_for(smaller) * effort)
     answer = solve_programme(smaller, room_kw, smaller.options_of(plan.choice.tolist()), seed, work)
     if answer.choice is not None and smaller.overload_kw(answer.choice, room_kw) <= TOLERANCE_KW:
         plan = min(plan, _mapped(first, smaller, answer.choice), key=lambda each: each.score)
