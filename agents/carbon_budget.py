@@ -15,7 +15,14 @@ from agents.view import Situation
 from models.domain.signal import FloatArray
 from models.domain.time import SLOT
 from models.optimise.assignment import Assignment
-from models.optimise.budget import Days, FixedRun, committed_by_day, london_days, planned_by_day
+from models.optimise.budget import (
+    Days,
+    DaysLeft,
+    FixedRun,
+    committed_by_day,
+    london_days,
+    planned_by_day,
+)
 from models.optimise.table import BoolArray, PricedTable
 
 TOLERANCE = 1e-6
@@ -67,6 +74,10 @@ class CarbonBudget:
         """Return by how much each day exceeds its budget, rounding aside. [kg]"""
         over = carbon_kg - self.limit_kg
         return np.where(over > TOLERANCE * max(self.limit_kg, 1.0), over, 0.0)
+
+    def left_after(self, carbon_kg: FloatArray) -> DaysLeft:
+        """Return what is left of the budgets when each day emits so much, shape (days,). [kg]"""
+        return DaysLeft(self.days, self.limit_kg - carbon_kg, TOLERANCE * max(self.limit_kg, 1.0))
 
     def charged(self, charge_gbp_per_kg: FloatArray) -> dict[date, float]:
         """Return the days with a charge. [GBP/kg]"""

@@ -22,6 +22,7 @@ from models.domain.signal import (
 )
 from models.domain.time import SLOT
 from models.optimise.assignment import Assignment, Options
+from models.optimise.budget import DaysLeft
 from models.optimise.options import Closed, JobOptions
 from models.optimise.pattern import Pattern, segments
 from models.optimise.pattern_options import PatternOptions
@@ -48,10 +49,16 @@ class Describer:
     """Shape (assets, slots): carbon or price is an own estimate."""
     quality: IntArray
     """Shape (assets, slots): position in `QUALITY_ORDER` of the worse of carbon and price."""
+    budgets: DaysLeft | None = None
+    """What the plan leaves of carbon budgets; None: there are none, or nothing is said of them."""
 
     @classmethod
     def of(
-        cls, table: PricedTable, signals: Mapping[str, RegionSignals], kappa_gbp_per_kg: float
+        cls,
+        table: PricedTable,
+        signals: Mapping[str, RegionSignals],
+        kappa_gbp_per_kg: float,
+        budgets: DaysLeft | None = None,
     ) -> Describer:
         """Lay out quality and estimates as arrays."""
         estimated = np.zeros(table.room_kw.shape, dtype=np.bool_)
@@ -61,7 +68,7 @@ class Describer:
                 ranks, guesses = _series_quality(series.over(table.horizon))
                 quality[row] = np.maximum(quality[row], ranks)
                 estimated[row] |= guesses
-        return cls(table, kappa_gbp_per_kg, estimated, quality)
+        return cls(table, kappa_gbp_per_kg, estimated, quality, budgets)
 
     def placement(self, mine: Options, pick: int) -> Placement:
         """Return one option as a placement."""
@@ -204,6 +211,8 @@ class Describer:
         gain = compared + charge - mine.charge_of(pick)
         better = (gain > 1e-6) & (mine.tier <= mine.tier_of(pick))
         kept_off = free & (compared <= 1e-6)
+        if self.budgets is not None and (free & (gain > 1e-6)).any():
+            kept_off |= free & self.budgets.breaks(mine, pick, self.table)
         better &= kept_off | (~free & (compared > 1e-6))
         if not better.any():
             return ()

@@ -74,7 +74,10 @@ def negotiate(situation: Situation) -> Outcome:
     ]
     last = attempt.rounds.state.prices.rounds
     _judge(situation, attempt, proof, last)
-    describer = Describer.of(table, situation.signals, situation.policy.kappa_gbp_per_kg)
+    kappa, left = situation.policy.kappa_gbp_per_kg, None
+    if budget is not None and proof.carbon_kg is not None:
+        left = budget.left_after(proof.carbon_kg)
+    describer = Describer.of(table, situation.signals, kappa, left)
     awards = tuple(
         _award(describer, plan, k) for k in range(len(plan.options)) if plan.choice[k] != UNSERVED
     )

@@ -117,6 +117,14 @@ def _moved_data(placed: Placement) -> str:
     return f"; of that, moving its data there takes {told}"
 
 
+def _kept_off(better: Placement, explanation: Explanation) -> str:
+    """Return that a carbon budget keeps a better window off, where it does."""
+    for closed in explanation.blocked:
+        if closed.rule == "carbon_budget" and closed.best_start == better.start:
+            return ", but the carbon budget of its day is short"
+    return ""
+
+
 def _runner_up(placed: Placement, explanation: Explanation) -> str:
     second = explanation.runner_up
     if second is None:
@@ -127,7 +135,7 @@ def _runner_up(placed: Placement, explanation: Explanation) -> str:
     if extra < 0:
         return (
             f"; {when(second.start)} on {second.asset_id} would be "
-            f"{money_text(-extra)} better by the policy's weights"
+            f"{money_text(-extra)} better by the policy's weights{_kept_off(second, explanation)}"
         )
     return (
         f"; the runner-up, {when(second.start)} on {second.asset_id}, is "

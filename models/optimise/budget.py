@@ -16,7 +16,7 @@ import numpy as np
 from models.domain.time import SLOT_HOURS, Horizon, london_date
 from models.optimise.assignment import UNSERVED, Assignment, Options
 from models.optimise.options import JobOptions
-from models.optimise.table import FloatArray, IntArray, PricedTable, window_sums
+from models.optimise.table import BoolArray, FloatArray, IntArray, PricedTable, window_sums
 
 
 @dataclass(frozen=True)
@@ -141,6 +141,40 @@ def carbon_by_day(options: JobOptions, table: PricedTable, days: Days) -> FloatA
             that_day = np.where(days.of_slot[span] == day, carbon, 0.0)
             found[here, day] = window_sums(that_day, at_meter)[offset] * moved
     return found
+
+
+def listed_by_day(options: Options, picks: IntArray, table: PricedTable, days: Days) -> FloatArray:
+    """Return what some options of a job of any kind emit on each London day, shape (picks, days). [kg]"""
+    if isinstance(options, JobOptions):
+        return carbon_by_day(options, table, days)[picks]
+    found = np.zeros((picks.size, len(days.dates)))
+    for n, pick in enumerate(picks):
+        slots, kg = kg_by_slot(options, int(pick), table)
+        np.add.at(found[n], days.of_slot[slots], kg)
+    return found
+
+
+@dataclass(frozen=True)
+class DaysLeft:
+    """What a whole plan leaves of the budgets of London days.
+
+    Attributes:
+        days: The London days.
+        left_kg: Below 0 where a day is over budget, shape (days,). [kg]
+        slack_kg: Excess that counts as rounding. [kg]
+    """
+
+    days: Days
+    left_kg: FloatArray
+    slack_kg: float
+
+    def breaks(self, options: Options, pick: int, table: PricedTable) -> BoolArray:
+        """Return which options of a job, in place of the one it has, would put a day over budget or more so."""
+        everything = listed_by_day(options, np.arange(options.count), table, self.days)
+        more = everything - everything[pick]
+        over = (more > self.slack_kg) & (more > self.left_kg + self.slack_kg)
+        answer: BoolArray = over.any(axis=1)
+        return answer
 
 
 def committed_by_day(

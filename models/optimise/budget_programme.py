@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 
 from models.optimise.assignment import GAIN_GBP, UNSERVED, Assignment, Options
-from models.optimise.budget import Days, carbon_by_day, kg_by_slot, planned_by_day
-from models.optimise.options import JobOptions
+from models.optimise.budget import Days, listed_by_day, planned_by_day
 from models.optimise.pattern_options import PatternOptions
 from models.optimise.programme import WANTED_GAP, stop_after
 from models.optimise.table import TOLERANCE_KW, FloatArray, IntArray, PricedTable
@@ -126,14 +125,7 @@ def _listed(plan: Assignment, k: int, table: PricedTable, days: Days) -> _Listed
     fits[int(plan.choice[k])] = True
     picks = np.flatnonzero(fits)
     gbp = np.array([mine.rank_of(int(n)) - mine.charge_of(int(n)) for n in picks])
-    if isinstance(mine, JobOptions):
-        day_kg = carbon_by_day(mine, table, days)[picks]
-    else:
-        day_kg = np.zeros((picks.size, len(days.dates)))
-        for n, pick in enumerate(picks):
-            slots, kg = kg_by_slot(mine, int(pick), table)
-            np.add.at(day_kg[n], days.of_slot[slots], kg)
-    return _Listed(k, picks, gbp, day_kg)
+    return _Listed(k, picks, gbp, listed_by_day(mine, picks, table, days))
 
 
 def _solved(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.optimise.assignment import UNSERVED, Assignment
-from models.optimise.budget import Days, carbon_by_day, kg_by_slot
+from models.optimise.budget import Days, kg_by_slot, listed_by_day
 from models.optimise.options import Closed, JobOptions
 from models.optimise.table import FloatArray, PricedTable
 
@@ -97,13 +97,7 @@ def _best(
         plan.best(k, room_kw=room)
     able = np.flatnonzero(plan.available(k) & (mine.closed == Closed.OPEN))
     plan.place(k, pick)
-    if isinstance(mine, JobOptions):
-        there = carbon_by_day(mine, table, days)[able]
-    else:
-        there = np.zeros((able.size, len(days.dates)))
-        for n, other in enumerate(able):
-            slots, kg = kg_by_slot(mine, int(other), table)
-            np.add.at(there[n], days.of_slot[slots], kg)
+    there = listed_by_day(mine, able, table, days)
     without = used_kg - now
     excess = np.maximum(without + there - limit_kg, 0.0).sum(axis=1)
     gain = float(np.maximum(used_kg - limit_kg, 0.0).sum()) - excess

@@ -115,6 +115,19 @@ def test_a_budget_too_small_for_the_work_is_exceeded_as_little_as_possible_and_t
     assert not over & set(dict(proof.carbon_gbp_per_tonne_by_day))
 
 
+def test_a_better_window_that_the_budget_keeps_off_is_named_without_any_charge_too() -> None:
+    # Half a kilogram a day for two half-hours of 0.5 kg: one each day, and the one on Sunday would cost 25p less before.
+    outcome = planned(2, 0.5, minutes=30.0)
+    assert [kg for _, kg in outcome.certificate.carbon_kg_by_day] == pytest.approx([0.5, 0.5])
+    (late,) = (a for a in outcome.awards if a.placement.start >= EVE + timedelta(hours=2))
+    (closed,) = late.explanation.blocked
+    assert closed.rule == "carbon_budget"
+    assert closed.better_by_gbp == pytest.approx(0.25)
+    assert late.why.endswith(
+        "better by the policy's weights, but the carbon budget of its day is short."
+    )
+
+
 def test_a_budget_that_is_kept_anyway_changes_nothing() -> None:
     free, bound = planned(4, None), planned(4, 50.0)
     assert [a.placement.start for a in free.awards] == [a.placement.start for a in bound.awards]
