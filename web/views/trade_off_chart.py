@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from services.trade_off import Point, TradeOff
@@ -93,6 +94,21 @@ class _Axis:
         first = math.ceil(self.low / step)
         return [k * step for k in range(first, math.floor(self.high / step) + 1)]
 
+    def labelled(self, text: Callable[[float], str], unit: str) -> tuple[Level, ...]:
+        """Return the levels with their labels, with more decimals where two would read the same.
+
+        Args:
+            text: How a value is told elsewhere on the page.
+            unit: How it is told with as many decimals as it takes; `{}` stands for the number.
+        """
+        levels = self.levels()
+        labels = [text(value) for value in levels]
+        if len(set(labels)) < len(labels):
+            step = min(b - a for a, b in itertools.pairwise(levels))
+            decimals = max(0, math.ceil(-math.log10(step) - 1e-9))
+            labels = [unit.format(f"{value:,.{decimals}f}") for value in levels]
+        return tuple(Level(self.px(v), label) for v, label in zip(levels, labels, strict=True))
+
 
 def trade_off_chart(found: TradeOff) -> TradeOffChart | None:
     """Return the picture; None where no job is served, so that there is nothing to draw."""
@@ -110,8 +126,8 @@ def trade_off_chart(found: TradeOff) -> TradeOffChart | None:
         right=WIDTH - RIGHT,
         top=TOP,
         bottom=HEIGHT - BOTTOM,
-        across=tuple(Level(across.px(v), pounds(v)) for v in across.levels()),
-        up=tuple(Level(up.px(v), kilograms(v)) for v in up.levels()),
+        across=across.labelled(pounds, "£{}"),
+        up=up.labelled(kilograms, "{} kg"),
         path="M" + "L".join(f"{x} {y}" for x, y in steps) if len(steps) > 1 else "",
         marks=tuple(_mark(group, across, up) for group in _groups(points, across, up)),
         title="Carbon against cost at different values of carbon",

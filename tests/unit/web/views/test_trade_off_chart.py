@@ -72,3 +72,12 @@ def test_negative_costs_are_drawn_too() -> None:
 def test_nothing_served_is_no_picture() -> None:
     assert trade_off_chart(as_trade_off([Point(0.0, Sums())])) is None
     assert trade_off_chart(as_trade_off([])) is None
+
+
+def test_labels_take_as_many_decimals_as_tell_them_apart() -> None:
+    chart = trade_off_chart(found((0, 331.9, 30.0), (245, 332.3, 10.0)))
+    assert chart is not None
+    # 0.5 pounds over about 4 lines: steps of 10p, from 331.9.
+    labels = [level.text for level in chart.across]
+    assert len(set(labels)) == len(labels)
+    assert "£332.0" in labels
