@@ -24,6 +24,7 @@ from models.optimise.assignment import Assignment, Options
 from models.optimise.award import award
 from models.optimise.budget import london_days
 from models.optimise.budget_programme import rearrange
+from models.optimise.budget_refuse import leave_out
 from models.optimise.budget_shift import shift
 from models.optimise.ladder import LARGE, Best, climb, is_for_windows, rounds_for, tidied
 from models.optimise.pattern_options import PatternOptions
@@ -43,6 +44,8 @@ class Attempt:
     best: Best
     plan: Assignment
     charges: Mapping[date, float] = field(default_factory=dict)
+    over_budget: frozenset[int] = frozenset()
+    """Positions of the jobs left out because no run of theirs keeps the carbon budget."""
 
     @property
     def proof(self) -> Proof:
@@ -87,10 +90,10 @@ def plan_at(situation: Situation, charges: Mapping[date, float] | None = None) -
 def within_budget(
     situation: Situation, budget: CarbonBudget, first: Attempt
 ) -> tuple[Attempt, Proof]:
-    """Return the best attempt that keeps a carbon budget, or the one that exceeds it least, with what is proven.
+    """Return the best attempt that keeps a carbon budget, with what is proven.
 
-    Nobody is left out for the budget. What is proven with charges holds for plans that keep it; where none was found,
-    only the bound without charges counts.
+    Work is moved first. Where no plan was found that serves the same jobs, some are left out: the least penalty for each
+    kilogram of excess. A day that other work alone puts over budget gets no work at all.
 
     Args:
         situation: What is planned.
@@ -123,15 +126,15 @@ def within_budget(
     if is_short:
         effort = situation.policy.planning_effort
         rearrange(best.plan, first.table, budget.days, budget.limit_kg, budget.committed_kg, effort)
-        least = _badness(budget, best)
-    kept = least[1] == 0.0
+        out = leave_out(best.plan, best.table, budget.days, budget.left_kg, budget.slack_kg)
+        best = replace(best, over_budget=out)
     constant = budget.constant_gbp(budget.days.array(best.charges))
     proof = best.proof
     return best, replace(
         proof,
-        bound_gbp=bound if kept else first.best.bound_gbp,
+        bound_gbp=bound,
         alone_gbp=first.proof.alone_gbp,
-        served_gbp=None if not kept or proof.served_gbp is None else proof.served_gbp - constant,
+        served_gbp=None if proof.served_gbp is None else proof.served_gbp - constant,
         carbon_kg=budget.carbon_kg(best.plan, best.table),
         charge_gbp_per_kg=proving,
     )

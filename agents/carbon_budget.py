@@ -1,7 +1,7 @@
 """A carbon budget of each London day: how much is left for a plan, and the charges on carbon that make plans keep it.
 
 The charge μ of a day comes on top of the value of carbon in its half-hours, so that work moves to days and places where
-a kilogram is in less demand. A budget moves work; it never leaves a job out.
+a kilogram is in less demand. Where no plan keeps a budget, jobs are left out for it: it is a hard limit.
 """
 
 from __future__ import annotations
@@ -61,6 +61,17 @@ class CarbonBudget:
         days = london_days(table.horizon)
         return cls(days, limit_kg, committed_kg(situation, table, days))
 
+    @property
+    def left_kg(self) -> FloatArray:
+        """Return what work up for planning may emit on each day, 0 where other work alone takes more. [kg]"""
+        answer: FloatArray = np.maximum(self.limit_kg - self.committed_kg, 0.0)
+        return answer
+
+    @property
+    def slack_kg(self) -> float:
+        """Return the excess of a day that counts as rounding. [kg]"""
+        return TOLERANCE * max(self.limit_kg, 1.0)
+
     def hopeless(self) -> BoolArray:
         """Return the days that other work alone puts over budget, shape (days,)."""
         return self.excess_kg(self.committed_kg) > 0.0
@@ -73,11 +84,11 @@ class CarbonBudget:
     def excess_kg(self, carbon_kg: FloatArray) -> FloatArray:
         """Return by how much each day exceeds its budget, rounding aside. [kg]"""
         over = carbon_kg - self.limit_kg
-        return np.where(over > TOLERANCE * max(self.limit_kg, 1.0), over, 0.0)
+        return np.where(over > self.slack_kg, over, 0.0)
 
     def left_after(self, carbon_kg: FloatArray) -> DaysLeft:
         """Return what is left of the budgets when each day emits so much, shape (days,). [kg]"""
-        return DaysLeft(self.days, self.limit_kg - carbon_kg, TOLERANCE * max(self.limit_kg, 1.0))
+        return DaysLeft(self.days, self.limit_kg - carbon_kg, self.slack_kg)
 
     def charged(self, charge_gbp_per_kg: FloatArray) -> dict[date, float]:
         """Return the days with a charge. [GBP/kg]"""
@@ -85,8 +96,8 @@ class CarbonBudget:
         return {day: float(mu) for day, mu in pairs if mu > 0.0}
 
     def constant_gbp(self, charge_gbp_per_kg: FloatArray) -> float:
-        """Return Σ μ·(limit − committed): what a bound proven with charges is to be lowered by. [GBP]"""
-        return float(charge_gbp_per_kg @ (self.limit_kg - self.committed_kg))
+        """Return Σ μ·(what is left): what a bound proven with charges is to be lowered by. [GBP]"""
+        return float(charge_gbp_per_kg @ self.left_kg)
 
 
 def committed_kg(situation: Situation, table: PricedTable, days: Days) -> FloatArray:

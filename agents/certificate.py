@@ -97,12 +97,12 @@ def breaches(situation: Situation, table: PricedTable) -> list[str]:
 
 
 def short_budgets(budget: CarbonBudget | None, proof: Proof) -> list[str]:
-    """Return one sentence per London day whose carbon budget is exceeded."""
+    """Return one sentence per London day whose carbon budget other work alone exceeds."""
     if budget is None or proof.carbon_kg is None:
         return []
     over = budget.excess_kg(proof.carbon_kg)
     return [
-        f"the carbon budget of {day} is exceeded by {over[n]:.3g} kg: no plan found serves the same jobs and keeps it"
+        f"the carbon budget of {day} is exceeded by {over[n]:.3g} kg by work that no longer moves: nothing else runs that day"
         for n, day in enumerate(budget.days.dates)
         if over[n] > 0.0
     ]
@@ -161,9 +161,9 @@ def _carbon_by_day(
         return {}
     dates = budget.days.dates
     charge = np.zeros(len(dates)) if proof.charge_gbp_per_kg is None else proof.charge_gbp_per_kg
-    # On a day that stays over budget a charge of nothing, or one that stopped at the highest tried, is no worth.
+    # The highest charge tried is no worth, nor is nothing on a day that stays over budget.
     is_over = budget.excess_kg(proof.carbon_kg) > 0.0
-    is_unknown = is_over & ((charge <= 0.0) | (charge >= MOST_CHARGE) | budget.hopeless())
+    is_unknown = (charge >= MOST_CHARGE) | (is_over & ((charge <= 0.0) | budget.hopeless()))
     return {
         "carbon_budget_kg_by_day": tuple((day, budget.limit_kg) for day in dates),
         "carbon_kg_by_day": tuple(zip(dates, proof.carbon_kg.tolist(), strict=True)),

@@ -27,7 +27,7 @@ from agents.view import PolicyAgentView
 from models.domain.asset import Asset
 from models.domain.job import Job
 from models.domain.regions import admits
-from models.domain.time import SLOT, SLOT_HOURS
+from models.domain.time import SLOT, SLOT_HOURS, london_date
 from models.optimise.award import UNSERVED
 from models.optimise.options import Weights
 from models.optimise.prices import PriceState
@@ -49,8 +49,12 @@ CHECKED = (
     "carbon_cap",
     "max_price",
     "order",
+    "carbon_budget",
 )
-"""Hard limits the veto looks at. A carbon budget is none: it moves work and leaves no job out."""
+"""Hard limits the veto looks at."""
+
+SUMMED_KG = 1e-9
+"""Part by which two sums of the same carbon may differ."""
 
 
 def weights_of(policy: Policy) -> Weights:
@@ -133,7 +137,8 @@ def _judge(view: PolicyAgentView) -> PlanApproved | PlanVetoed:
         asset = view.table.assets[int(row)].asset_id
         detail = f"{asset} exceeded by {float(over.max()):.3f} kW in slot {int(slot)}"
         return PlanVetoed(sender=NAME, rule="power", detail=detail)
-    return _order_fault(view, runs) or PlanApproved(sender=NAME, checked=CHECKED)
+    fault_found = _order_fault(view, runs) or _budget_fault(view, runs)
+    return fault_found or PlanApproved(sender=NAME, checked=CHECKED)
 
 
 def _room_kw(view: PolicyAgentView, load_kw: FloatArray) -> FloatArray:
@@ -211,6 +216,22 @@ def _may_use(job: Job, asset: Asset, table: PricedTable) -> bool:
         return False
     own = table.assets[row]
     return asset.owner == job.owner and asset.asset_type == own.asset_type
+
+
+def _budget_fault(view: PolicyAgentView, runs: Mapping[int, Run]) -> PlanVetoed | None:
+    """Return a veto if the runs alone, without moving data, emit more on a London day than its budget leaves."""
+    used = dict.fromkeys(view.carbon_left_kg, 0.0)
+    for run in runs.values() if used else ():
+        pue = view.table.assets[run.row].pue
+        for slot, power_kw, share in zip(run.slots, run.power_kw, run.share, strict=True):
+            day = london_date(view.table.horizon.start_of(int(slot)))
+            known = np.nan_to_num(view.table.carbon_kg_per_kwh[run.row, int(slot)])
+            used[day] += float(power_kw * share * SLOT_HOURS * pue * known)
+    for day, left_kg in view.carbon_left_kg.items():
+        if used[day] > left_kg + SUMMED_KG * max(left_kg, 1.0):
+            detail = f"{used[day]:.3f} kg on {day}, of which the carbon budget leaves {left_kg:.3f}"
+            return PlanVetoed(sender=NAME, rule="carbon_budget", detail=detail)
+    return None
 
 
 def _order_fault(view: PolicyAgentView, runs: Mapping[int, Run]) -> PlanVetoed | None:

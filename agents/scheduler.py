@@ -21,7 +21,7 @@ from agents.certificate import (
     notes_on,
     short_budgets,
 )
-from agents.describe import Describer, savings_between
+from agents.describe import CARBON_BUDGET, Describer, savings_between
 from agents.faults import PolicyVeto, handling
 from agents.ground import held_power
 from agents.messages import (
@@ -36,11 +36,12 @@ from agents.messages import (
 from agents.refusals import looked_after, refuse
 from agents.started import moved
 from agents.view import Outcome, PolicyAgentView, Situation
-from agents.wording import award_sentence
+from agents.wording import award_sentence, budget_text
 from models.domain.job import Job
 from models.domain.plan import Award, Refusal
 from models.domain.signal import Quality, worst_quality
 from models.optimise.assignment import UNSERVED, Assignment
+from models.optimise.budget_refuse import least_breach
 from models.optimise.options import Weights, must_run_on_arrival
 from models.optimise.table import PricedTable
 
@@ -67,13 +68,15 @@ def negotiate(situation: Situation) -> Outcome:
     refusals = [
         *situation.refused,
         *(
-            _refuse(plan, k, table, weights, k in helped)
+            _over_budget(attempt, budget, k)
+            if budget is not None and k in attempt.over_budget
+            else _refuse(plan, k, table, weights, k in helped)
             for k in range(len(plan.options))
             if plan.choice[k] == UNSERVED
         ),
     ]
     last = attempt.rounds.state.prices.rounds
-    _judge(situation, attempt, proof, last)
+    _judge(situation, attempt, proof, budget, last)
     kappa, left = situation.policy.kappa_gbp_per_kg, None
     if budget is not None and proof.carbon_kg is not None:
         left = budget.left_after(proof.carbon_kg)
@@ -103,7 +106,13 @@ def negotiate(situation: Situation) -> Outcome:
     )
 
 
-def _judge(situation: Situation, attempt: Attempt, proof: Proof, last_round: int) -> None:
+def _judge(
+    situation: Situation,
+    attempt: Attempt,
+    proof: Proof,
+    budget: CarbonBudget | None,
+    last_round: int,
+) -> None:
     plan, table, minutes = attempt.plan, attempt.table, attempt.minutes
     served = int((plan.choice != UNSERVED).sum())
     load = table.room_kw - plan.room_kw
@@ -125,6 +134,9 @@ def _judge(situation: Situation, attempt: Attempt, proof: Proof, last_round: int
         held_kw=held_power(situation),
         predecessor_ends=situation.predecessor_ends or {},
         incumbents=situation.incumbents or {},
+        carbon_left_kg={}
+        if budget is None
+        else dict(zip(budget.days.dates, (budget.left_kg + budget.slack_kg).tolist(), strict=True)),
     )
     verdict = minutes.hear(policy_agent.respond(view, proposed), last_round)
     for message in verdict:
@@ -137,6 +149,22 @@ def _refuse(
 ) -> Refusal:
     with handling(plan.options[k].job.job_id, "refusing"):
         return refuse(plan, k, table, weights, looks_for_changes=is_helped)
+
+
+def _over_budget(attempt: Attempt, budget: CarbonBudget, k: int) -> Refusal:
+    """Return the refusal of a job that was left out for the carbon budget of a day."""
+    plan, job = attempt.plan, attempt.plan.options[k].job
+    left = budget.limit_kg - budget.carbon_kg(plan, attempt.table)
+    found = least_breach(plan, k, attempt.table, budget.days, left)
+    text = "those it waits for are left out for the carbon budget"
+    if found is not None:
+        day, over_kg = found
+        told = budget_text(budget.days.dates[day], budget.limit_kg + over_kg, budget.limit_kg)
+        text = f"no window with the power it needs keeps the carbon budget: at the least {told}"
+    return Refusal(
+        job.job_id, CARBON_BUDGET, text, None, options_considered=plan.options[k].count,
+        tried=("every window with the power it needs, in the plan as it stands",),
+    )  # fmt: skip
 
 
 def _award(describer: Describer, plan: Assignment, k: int) -> Award:

@@ -144,6 +144,9 @@ class PolicyAgentView:
     incumbents: Mapping[str, Incumbent] = field(default_factory=dict)
     """Awards held before the plan, by job id."""
 
+    carbon_left_kg: Mapping[date, float] = field(default_factory=dict)
+    """What work outside the plan leaves of each London day's carbon budget, with what counts as rounding; empty without one. [kg]"""
+
     @cached_property
     def planned(self) -> frozenset[str]:
         """Return the ids of the jobs of the plan."""

@@ -330,7 +330,7 @@ class _Asking:
                 rest = f"is free{told}, but the job is held, so no plan gives it a window until it is released"
                 return self.say("held", rest, candidate=candidate)
             if over is not None:
-                rest = f"is free{told}, but {over}; a plan may give the job another window, and leaves none out for a budget"
+                rest = f"is free{told}, but {over}; a plan may give the job another window, or move others for it"
                 return self.say("carbon_budget", rest, candidate=candidate)
             rest = f"is free{told}, and the job has no window yet; the next plan decides"
             return self.say("free", rest, candidate=candidate)

@@ -179,9 +179,9 @@ def _is_over(planned_kg: float, budget_kg: float) -> bool:
 
 
 def _budget_price(gbp_per_tonne: float | None, is_over: bool) -> str:
-    """Return what a tonne more would be worth, where that is known of a day over budget."""
-    if gbp_per_tonne is None and is_over:
-        return "none keeps it"
+    """Return what a tonne more would be worth, where that is known."""
+    if gbp_per_tonne is None:
+        return "none keeps it" if is_over else "above every charge tried"
     return carbon_value(gbp_per_tonne) if gbp_per_tonne else "nothing"
 
 

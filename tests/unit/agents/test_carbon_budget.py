@@ -15,10 +15,11 @@ from agents import attempt
 from agents.attempt import Attempt
 from agents.carbon_budget import ATTEMPTS, HOPELESS_CHARGE, committed_kg
 from agents.certificate import FALSE_BOUND
+from agents.faults import PolicyVeto
 from agents.messages import DemandQuoted, PricesPosted
 from agents.scheduler import negotiate
 from agents.view import Held, Outcome, Situation
-from models.domain.job import Flexibility
+from models.domain.job import Flexibility, Priority
 from models.optimise.budget import london_days
 from tests.support.fleet import NOON, a_job, an_asset
 from tests.support.planning import a_policy, a_situation, a_table, at_slot
@@ -56,14 +57,23 @@ def planned(
     owners: int = 1,
     **changes: Any,
 ) -> Outcome:
-    """Plan jobs of 10 kWh at 10 kW on one large cluster, each free to run on either day."""
+    """Plan jobs of 10 kWh at 10 kW on one large cluster, each free to run on either day; lists hold a value each."""
     each = {
         "minutes": 60.0, "power_kw": 10.0, "earliest_start": EVE, "accepted_at": EVE, "baseline_start": EVE,
         "latest_finish": EVE + timedelta(hours=4), "min_saving_percent": 0.0, **changes,
     }  # fmt: skip
     policy = a_policy(kappa_gbp_per_kg=0.0, carbon_budget_kg_per_day=budget_kg)
     situation = a_situation(
-        [a_job(f"job-{n}", **{"owner": f"owner-{n % owners}", **each}) for n in range(jobs)],
+        [
+            a_job(
+                f"job-{n}",
+                **{
+                    "owner": f"owner-{n % owners}",
+                    **{k: v[n] if isinstance(v, list) else v for k, v in each.items()},
+                },
+            )
+            for n in range(jobs)
+        ],
         [1.0] * 20 + CHEAP_FIRST,
         [100.0] * 20 + (carbon or [100.0] * 8),
         (an_asset(max_power_kw=100.0),),
@@ -100,32 +110,52 @@ def test_a_budget_moves_just_as_many_jobs_as_it_must() -> None:
     assert sum(paid) == pytest.approx(4.75)
 
 
-def test_a_budget_too_small_for_the_work_is_exceeded_as_little_as_possible_and_told() -> None:
-    # Four jobs of 1 kg cannot be had for 1 kg a day: nobody is left out, and 2 kg too much are told.
+def test_a_budget_too_small_for_the_work_is_kept_and_whoever_is_left_out_is_told_why() -> None:
+    # Four jobs of 1 kg and 1 kg a day: two of them run, wherever they lie, and two are refused by rule.
     outcome = planned(4, 1.0)
-    assert len(outcome.awards) == 4
+    assert len(outcome.awards) == 2
     proof = outcome.certificate
-    assert sum(kg for _, kg in proof.carbon_kg_by_day) == pytest.approx(4.0)
-    assert any("carbon budget of 2026-11-21 is exceeded" in note for note in proof.notes)
-    # What is proven then is the bound without a budget: four jobs at £1.
-    assert proof.lower_bound_gbp == pytest.approx(4.0)
-    # No charge keeps the days that are over, so that none is told as their worth.
-    over = {day for day, kg in proof.carbon_kg_by_day if kg > 1.0 + 1e-6}
-    assert over
-    assert not over & set(dict(proof.carbon_gbp_per_tonne_by_day))
+    assert max(kg for _, kg in proof.carbon_kg_by_day) <= 1.0 + 1e-6
+    assert {refusal.rule for refusal in outcome.refusals} == {"carbon_budget"}
+    assert all("above the carbon budget of 1 kg" in each.detail for each in outcome.refusals)
+    assert not any("is exceeded" in note for note in proof.notes)
+    # Two at the penalty of £20/kWh, twice for normal priority, and two at £1 and £1.50 or across midnight at £1.25 each.
+    assert proof.objective_gbp == pytest.approx(2 * 400.0 + 2.5)
+    assert proof.lower_bound_gbp <= proof.objective_gbp
+    assert proof.gap_percent is None
+    # Serving one more would be worth £400 a kilogram, more than any charge tried: no worth is claimed.
+    assert dict(proof.carbon_gbp_per_tonne_by_day) == {}
 
 
-def test_a_better_window_that_the_budget_keeps_off_is_named_without_any_charge_too() -> None:
-    # Half a kilogram a day for two half-hours of 0.5 kg: one each day, and the one on Sunday would cost 25p less before.
-    outcome = planned(2, 0.5, minutes=30.0)
-    assert [kg for _, kg in outcome.certificate.carbon_kg_by_day] == pytest.approx([0.5, 0.5])
-    (late,) = (a for a in outcome.awards if a.placement.start >= EVE + timedelta(hours=2))
-    (closed,) = late.explanation.blocked
-    assert closed.rule == "carbon_budget"
-    assert closed.better_by_gbp == pytest.approx(0.25)
-    assert late.why.endswith(
-        "better by the policy's weights, but the carbon budget of its day is short."
+def test_what_is_cheapest_to_leave_out_goes_first_and_takes_along_who_waits_for_it() -> None:
+    # 2 kg on Saturday alone: the low job gives way to both others; then the last one, which waits for the low one, too.
+    sat = {"latest_finish": EVE + timedelta(hours=2)}
+    mixed = planned(3, 2.0, priority=[Priority.LOW, Priority.NORMAL, Priority.HIGH], **sat)
+    assert [refusal.job_id for refusal in mixed.refusals] == ["job-0"]
+    waits = planned(
+        3, 2.0, priority=[Priority.LOW, Priority.CRITICAL, Priority.LOW],
+        depends_on=[(), (), ("job-0",)], **sat,
+    )  # fmt: skip
+    assert len(waits.awards) == 2
+    assert "job-2" in {refusal.job_id for refusal in waits.refusals}
+
+
+def test_nobody_runs_on_a_day_that_other_work_alone_puts_over_budget() -> None:
+    saturday = EVE.date()
+    outcome = planned(
+        2, 5.0, spent_kg_by_day={saturday: 6.0}, latest_finish=EVE + timedelta(hours=2)
     )
+    assert outcome.awards == ()
+    assert {refusal.rule for refusal in outcome.refusals} == {"carbon_budget"}
+    assert dict(outcome.certificate.carbon_kg_by_day)[saturday] == pytest.approx(6.0)
+
+
+def test_the_policy_agent_vetoes_a_plan_over_budget_by_its_own_sum(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(attempt, "leave_out", lambda *_: frozenset())
+    with pytest.raises(PolicyVeto, match=r"carbon_budget: .* of which the carbon budget leaves 1"):
+        planned(4, 1.0)
 
 
 def test_a_budget_that_is_kept_anyway_changes_nothing() -> None:
@@ -159,20 +189,19 @@ def test_a_plan_under_a_budget_is_never_below_its_bound_and_keeps_it_where_brute
     kg = [5.0 * (carbon[s] + carbon[s + 1]) / 1000.0 for s in starts]
     gbp = [5.0 * (CHEAP_FIRST[s] + CHEAP_FIRST[s + 1]) for s in starts]
     first = [5.0 * sum(carbon[t] for t in (s, s + 1) if t < 4) / 1000.0 for s in starts]
+    left_out_gbp = 400.0  # 10 kWh at £20, twice for normal priority
     best = min(
-        (
-            sum(gbp[s] for s in picks)
-            for picks in itertools.combinations_with_replacement(starts, jobs)
-            if sum(first[s] for s in picks) <= budget_kg + 1e-9
-            and sum(kg[s] - first[s] for s in picks) <= budget_kg + 1e-9
-        ),
-        default=None,
+        sum(gbp[s] for s in picks) + left_out_gbp * (jobs - len(picks))
+        for served in range(jobs + 1)
+        for picks in itertools.combinations_with_replacement(starts, served)
+        if sum(first[s] for s in picks) <= budget_kg + 1e-9
+        and sum(kg[s] - first[s] for s in picks) <= budget_kg + 1e-9
     )
-    kept = max(kg for _, kg in proof.carbon_kg_by_day) <= budget_kg * (1 + 1e-5) + 1e-6
+    assert max(kg for _, kg in proof.carbon_kg_by_day) <= budget_kg * (1 + 1e-5) + 1e-6
     assert FALSE_BOUND not in proof.notes
-    if kept:
-        assert best is not None
-        assert proof.lower_bound_gbp - 1e-6 <= best <= proof.objective_gbp + 1e-6
+    assert proof.lower_bound_gbp - 1e-6 <= best <= proof.objective_gbp + 1e-6
+    # Whoever is left out is left out for the budget, and not more of them than there need be.
+    assert proof.unserved_gbp <= best // left_out_gbp * left_out_gbp + 1e-6
 
 
 @settings(max_examples=15)

@@ -73,7 +73,7 @@ def test_a_plan_within_all_limits_is_approved_with_what_was_checked() -> None:
     assert isinstance(answer, PlanApproved)
     assert set(answer.checked) == {
         "deadline", "release", "pinned", "predecessor", "transfer", "asset", "region", "shape", "power",
-        "carbon_cap", "max_price", "order",
+        "carbon_cap", "max_price", "order", "carbon_budget",
     }  # fmt: skip
 
 
