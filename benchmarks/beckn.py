@@ -14,6 +14,7 @@ import argparse
 import http.client
 import http.server
 import json
+import multiprocessing
 import os
 import queue
 import statistics
@@ -23,7 +24,9 @@ import threading
 import time
 import urllib.request
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -65,6 +68,37 @@ class Callbacks(http.server.BaseHTTPRequestHandler):
         del format, args
 
 
+class Receiver:
+    """A process of its own that takes callbacks, so that those who send do not wait for it."""
+
+    def __init__(self, port: int) -> None:
+        """Start to listen on this machine."""
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_receive, args=(port, theirs), daemon=True)
+        self._process.start()
+        self._pipe.recv()
+
+    def came(self) -> tuple[dict[str, float], int]:
+        """Return when each callback came, by message id, and how many came twice."""
+        self._pipe.send("came")
+        found: tuple[dict[str, float], int] = self._pipe.recv()
+        return found
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._process.terminate()
+        self._process.join()
+
+
+def _receive(port: int, pipe: Connection) -> None:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Callbacks)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    pipe.send("listening")
+    while pipe.recv():
+        pipe.send((dict(Callbacks.came), len(Callbacks.twice)))
+
+
 def message(bap: str, bap_url: str, number: int) -> tuple[str, bytes]:
     """Return a discovery with one of twenty filters, and its id."""
     ident = str(uuid4())
@@ -92,20 +126,28 @@ def fill(port: int, windows: int) -> int:
     return count
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A signed message and when it is due."""
+
+    ident: str
+    raw: bytes
+    header: str
+    after_s: float
+    """Since the beginning. [s]"""
+
+
 def send(
     port: int,
-    signer: signing.Signer,
-    todo: queue.Queue[tuple[float, int] | None],
-    url: str,
+    begun: float,
+    todo: queue.Queue[Prepared | None],
     told: list[tuple[str, float, float, int]],
 ) -> None:
     """Send messages at their times over one connection; note id, when it was due, ACK time and status."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     while (item := todo.get()) is not None:
-        due, number = item
+        ident, raw, header, due = item.ident, item.raw, item.header, begun + item.after_s
         time.sleep(max(due - time.perf_counter(), 0))
-        ident, raw = message(signer.subscriber_id, url, number)
-        header = signer.header(raw, int(time.time()))
         connection.request(
             "POST", "/beckn/discover", raw,
             {"Content-Type": "application/json", "Authorization": header},
@@ -142,8 +184,7 @@ def measure(
         "HALFHOUR_BECKN_REGISTRY_FILE": str(registry),
         "HALFHOUR_BECKN_ALLOW_LOOPBACK": "1",
     }
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", peer_port), Callbacks)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    receiver = Receiver(peer_port)
     command = [sys.executable, "app.py"]
     if workers > 1:
         settings["HALFHOUR_WEB_WORKERS"] = str(workers)
@@ -160,15 +201,15 @@ def measure(
         took = max(done for *_, done, _ in told) - min(due for _, due, _, _ in told)
         give_up_at = time.perf_counter() + 120
         wanted = {ident for ident, *_ in told}
-        while not wanted <= Callbacks.came.keys() and time.perf_counter() < give_up_at:
+        came, twice = receiver.came()
+        while not wanted <= came.keys() and time.perf_counter() < give_up_at:
             time.sleep(0.1)
-        drained = time.perf_counter() - begun
+            came, twice = receiver.came()
+        drained = max(came.values(), default=begun) - min(due for _, due, _, _ in told)
         used = cpu_seconds(process.pid) - used
-    server.shutdown()
+    receiver.close()
     waits = sorted((done - start) * 1000 for _, start, done, _ in told)
-    lags = sorted(
-        (Callbacks.came[ident] - done) for ident, _, done, _ in told if ident in Callbacks.came
-    )
+    lags = sorted((came[ident] - done) for ident, _, done, _ in told if ident in came)
     accepted = sum(status == 200 for *_, status in told)
     return [
         ("clusters, windows on offer (about)", f"{clusters}, {clusters * WINDOWS_PER_CLUSTER:,}"),
@@ -178,7 +219,7 @@ def measure(
         ("median, p95, worst to ACK", _three(waits, "ms")),
         (
             "callbacks that came",
-            f"{len(lags)} of {len(told)}, {len(Callbacks.twice)} twice, all within {drained:.1f} s",
+            f"{len(lags)} of {len(told)}, {twice} twice, all within {drained:.1f} s",
         ),
         ("median, p95, worst lag of a callback", _three(lags, "s") if lags else "none came"),
         ("processor time of the program", f"{used / max(accepted, 1) * 1000:.1f} ms per discovery"),
@@ -214,14 +255,15 @@ def _run(
     per_second: int,
     told: list[tuple[str, float, float, int]],
 ) -> None:
-    todo: queue.Queue[tuple[float, int] | None] = queue.Queue()
+    todo: queue.Queue[Prepared | None] = queue.Queue()
+    for k in range(count):  # signed before, so that only the program works while it is measured
+        ident, raw = message(signer.subscriber_id, url, k)
+        todo.put(Prepared(ident, raw, signer.header(raw, int(time.time())), k / per_second))
     begun = time.perf_counter() + 0.2
-    for k in range(count):
-        todo.put((begun + k / per_second, k))
     for _ in range(SENDERS):
         todo.put(None)
     threads = [
-        threading.Thread(target=send, args=(port, signer, todo, url, told)) for _ in range(SENDERS)
+        threading.Thread(target=send, args=(port, begun, todo, told)) for _ in range(SENDERS)
     ]
     for thread in threads:
         thread.start()
