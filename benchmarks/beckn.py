@@ -2,8 +2,8 @@
 
 The program runs as a user runs it, under gunicorn with its loop, on a simulated grid and with enough clusters for the
 asked number of windows: with `--workers 1` by `python app.py`, else as the container does. A peer on this machine
-signs `discover` messages with one of twenty filters, sends them at a steady pace over several connections, and takes
-the callbacks on an address of its own; all of it shares the cores. A wait counts from the moment a message was due.
+sends `discover` messages with one of twenty filters, signed before, at a steady pace over several connections, and
+takes the callbacks in a process of its own; all of it shares the cores. A wait counts from when a message was due.
 
     python -m benchmarks.beckn [--windows 10000] [--per-second 200] [--seconds 20] [--workers 1]
 """
