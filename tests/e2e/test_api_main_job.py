@@ -260,6 +260,8 @@ def test_a_quote_is_what_planning_then_does_and_stores_nothing(client: FlaskClie
     asset(client)
     job(client, "other", estimated_power_kw=80)
     plan(client)
+    # A quote leaves others where they are; so does planning where they are pinned, whatever the hour.
+    assert client.post("/api/jobs/other/pin").status_code == 200
     wanted = {
         "duration_hours": 3,
         "estimated_power_kw": 40,
