@@ -129,17 +129,21 @@ def certificate(
     bound = min(bound, objective)
     gap = objective - bound
     is_proven = gap <= EXACT_GAP * max(abs(objective), 0.01)
+    # A plan that was the best at some charges is not, once a budget has moved or left out some of it.
+    found = PlanMethod.PRICED if best.method is PlanMethod.EXACT else best.method
     return Certificate(
         objective_gbp=objective,
         lower_bound_gbp=bound,
         gap_gbp=gap,
         gap_percent=None if waiting else gap / max(abs(objective), 0.01) * 100,
-        gap_served_percent=_served_percent(served_gbp, proof.served_gbp) if served else 0.0,
+        gap_served_percent=_served_percent(served_gbp, proof.served_gbp if waiting else bound)
+        if served
+        else 0.0,
         served_gbp=served_gbp,
         unserved_gbp=unserved_gbp,
         rounds=proof.rounds,
         seconds=seconds,
-        method=PlanMethod.EXACT if is_proven else best.method,
+        method=PlanMethod.EXACT if is_proven else found,
         heuristic=(best.is_heuristic or plan.is_cut_short) and not is_proven,
         delay_gbp=sum(plan.options[k].delay_of(int(plan.choice[k])) for k in served),
         churn_gbp=sum(plan.options[k].churn_of(int(plan.choice[k])) for k in served),

@@ -68,9 +68,7 @@ def negotiate(situation: Situation) -> Outcome:
     refusals = [
         *situation.refused,
         *(
-            _over_budget(attempt, budget, k)
-            if budget is not None and k in attempt.over_budget
-            else _refuse(plan, k, table, weights, k in helped)
+            _over_budget(attempt, budget, k) or _refuse(plan, k, table, weights, k in helped)
             for k in range(len(plan.options))
             if plan.choice[k] == UNSERVED
         ),
@@ -151,16 +149,18 @@ def _refuse(
         return refuse(plan, k, table, weights, looks_for_changes=is_helped)
 
 
-def _over_budget(attempt: Attempt, budget: CarbonBudget, k: int) -> Refusal:
-    """Return the refusal of a job that was left out for the carbon budget of a day."""
+def _over_budget(attempt: Attempt, budget: CarbonBudget | None, k: int) -> Refusal | None:
+    """Return the refusal of a job left out for the carbon budget of a day; None where something else keeps it out now."""
+    if budget is None or k not in attempt.over_budget:
+        return None
     plan, job = attempt.plan, attempt.plan.options[k].job
     left = budget.limit_kg - budget.carbon_kg(plan, attempt.table)
     found = least_breach(plan, k, attempt.table, budget.days, left)
-    text = "those it waits for are left out for the carbon budget"
-    if found is not None:
-        day, over_kg = found
-        told = budget_text(budget.days.dates[day], budget.limit_kg + over_kg, budget.limit_kg)
-        text = f"no window with the power it needs keeps the carbon budget: at the least {told}"
+    if found is None:
+        return None
+    day, over_kg = found
+    told = budget_text(budget.days.dates[day], budget.limit_kg + over_kg, budget.limit_kg)
+    text = f"no window with the power it needs keeps the carbon budget: at the least {told}"
     return Refusal(
         job.job_id, CARBON_BUDGET, text, None, options_considered=plan.options[k].count,
         tried=("every window with the power it needs, in the plan as it stands",),

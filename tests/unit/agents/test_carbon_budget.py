@@ -20,6 +20,7 @@ from agents.messages import DemandQuoted, PricesPosted
 from agents.scheduler import negotiate
 from agents.view import Held, Outcome, Situation
 from models.domain.job import Flexibility, Priority
+from models.domain.plan import PlanMethod
 from models.optimise.budget import london_days
 from tests.support.fleet import NOON, a_job, an_asset
 from tests.support.planning import a_policy, a_situation, a_table, at_slot
@@ -55,6 +56,7 @@ def planned(
     carbon: list[float] | None = None,
     spent_kg_by_day: Mapping[date, float] | None = None,
     owners: int = 1,
+    max_power_kw: float = 100.0,
     **changes: Any,
 ) -> Outcome:
     """Plan jobs of 10 kWh at 10 kW on one large cluster, each free to run on either day; lists hold a value each."""
@@ -76,7 +78,7 @@ def planned(
         ],
         [1.0] * 20 + CHEAP_FIRST,
         [100.0] * 20 + (carbon or [100.0] * 8),
-        (an_asset(max_power_kw=100.0),),
+        (an_asset(max_power_kw=max_power_kw),),
         policy=policy,
         spent_kg_by_day=spent_kg_by_day or {},
     )
@@ -127,6 +129,17 @@ def test_a_budget_too_small_for_the_work_is_kept_and_whoever_is_left_out_is_told
     assert dict(proof.carbon_gbp_per_tonne_by_day) == {}
 
 
+def test_a_plan_is_called_exact_only_where_the_budget_left_it_so() -> None:
+    # On 10 kW the plan without a budget is the optimum; the one that keeps 1 kg a day is £757.50 above its bound.
+    proof = planned(4, 1.0, max_power_kw=10.0).certificate
+    assert proof.gap_gbp > 100.0
+    assert proof.method is PlanMethod.PRICED
+    # Where nobody is left out, what is proven of the plan is proven of those it serves.
+    kept = planned(4, 2.5).certificate
+    assert kept.method is PlanMethod.EXACT
+    assert kept.gap_served_percent == pytest.approx(kept.gap_percent)
+
+
 def test_what_is_cheapest_to_leave_out_goes_first_and_takes_along_who_waits_for_it() -> None:
     # 2 kg on Saturday alone: the low job gives way to both others; then the last one, which waits for the low one, too.
     sat = {"latest_finish": EVE + timedelta(hours=2)}
@@ -138,6 +151,10 @@ def test_what_is_cheapest_to_leave_out_goes_first_and_takes_along_who_waits_for_
     )  # fmt: skip
     assert len(waits.awards) == 2
     assert "job-2" in {refusal.job_id for refusal in waits.refusals}
+    alone = planned(2, 0.5, depends_on=[(), ("job-0",)], **sat)
+    assert {each.job_id: each.rule for each in alone.refusals} == {
+        "job-0": "carbon_budget", "job-1": "predecessor"
+    }  # fmt: skip
 
 
 def test_nobody_runs_on_a_day_that_other_work_alone_puts_over_budget() -> None:
