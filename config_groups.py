@@ -49,7 +49,7 @@ class Serving(_Group):
     """TCP port to listen on."""
     web_workers: Annotated[int, Field(ge=1, le=64)] = 2
     """Worker processes under gunicorn."""
-    web_threads: Annotated[int, Field(ge=1, le=256)] = 8
+    web_threads: Annotated[int, Field(ge=1, le=256)] = 16
     """Threads in each gunicorn worker."""
     api_keys: ApiKeys = ()
     """Keys that may call the API: `key` (owner `local`, role operator) or `owner:role:key` with role submitter, operator

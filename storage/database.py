@@ -2,15 +2,19 @@
 
 SQLite runs in WAL mode with `synchronous=FULL`: what was committed survives a power cut. A transaction for writing
 takes the one write lock at its start on both databases (`BEGIN IMMEDIATE`; the row of `plan_state` on
-PostgreSQL), so writers queue in one order, never deadlock, and behave alike on both.
+PostgreSQL), so writers queue in one order, never deadlock, and behave alike on both. SQLite lets its writers look again
+after ever longer pauses, which starves some of them: here the threads of a process take turns, and between processes
+whoever waits looks again every few milliseconds.
 """
 
 from __future__ import annotations
 
 import os
+import sqlite3
+import threading
 import time
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,14 +33,17 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.sql import Executable
 
 from models.domain.errors import InvalidRequest
-from storage.faults import StorageMisuse, translated
+from storage.faults import StorageMisuse, busy, translated
 
 LOCK_TIMEOUT_SECONDS = 30
 """How long a writer waits for its turn before it gives up. [s]"""
+
+LOOK_AGAIN_MS = 3
+"""How long SQLite itself waits for a writer of another process before we look again. [ms]"""
 
 CONNECT_TIMEOUT_SECONDS = 5
 """How long opening a connection to PostgreSQL may take. [s]"""
@@ -51,9 +58,12 @@ WRITE_OPTION = "halfhour_write"
 class Transaction:
     """One open transaction: executes statements until it is committed or closed."""
 
-    def __init__(self, connection: Connection, *, is_write: bool) -> None:
-        """Take over a connection on which a transaction has begun."""
+    def __init__(
+        self, connection: Connection, *, is_write: bool, ended: Callable[[], None] | None = None
+    ) -> None:
+        """Take over a connection on which a transaction has begun; `ended` is called once when it is over."""
         self._connection = connection
+        self._ended = ended
         self.is_write = is_write
         self.dialect: str = connection.dialect.name
         self._is_over = False
@@ -135,12 +145,21 @@ class Transaction:
         self._is_over = True
         with translated():
             self._connection.commit()
+        self._end()
 
     def close(self) -> None:
         """Roll back unless committed, and give the connection back."""
         self._is_over = True
-        with translated():
-            self._connection.close()
+        try:
+            with translated():
+                self._connection.close()
+        finally:
+            self._end()
+
+    def _end(self) -> None:
+        ended, self._ended = self._ended, None
+        if ended is not None:
+            ended()
 
 
 class Database:
@@ -149,7 +168,11 @@ class Database:
     def __init__(self, engine: Engine) -> None:
         """Hold an engine made by `open_database`."""
         self.engine = engine
-        _forget_connections_after_fork(engine)
+        self._turn: threading.Lock | None = (
+            threading.Lock() if engine.dialect.name == "sqlite" else None
+        )
+        """Held by the one thread of this process that writes; PostgreSQL has a queue of its own."""
+        _forget_after_fork(self)
 
     @property
     def dialect(self) -> str:
@@ -158,6 +181,19 @@ class Database:
 
     def begin(self, *, write: bool = False) -> Transaction:
         """Begin a transaction; the caller closes it. A reader sees one unchanging state throughout."""
+        turn = self._turn if write else None
+        if turn is not None and not turn.acquire(timeout=LOCK_TIMEOUT_SECONDS):
+            raise busy("another thread is writing")
+        try:
+            connection = self._begun(write=write)
+        except BaseException:
+            if turn is not None:
+                turn.release()
+            raise
+        ended = None if turn is None else turn.release
+        return Transaction(connection, is_write=write, ended=ended)
+
+    def _begun(self, *, write: bool) -> Connection:
         with translated():
             connection = self.engine.connect()
             try:
@@ -171,7 +207,7 @@ class Database:
             except BaseException:
                 connection.close()
                 raise
-        return Transaction(connection, is_write=write)
+        return connection
 
     @contextmanager
     def transaction(self, *, write: bool = False) -> Iterator[Transaction]:
@@ -186,6 +222,12 @@ class Database:
     def dispose(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
+
+    def forget_connections(self) -> None:
+        """Leave connections and turns to the process this one was forked from."""
+        self.engine.dispose(close=False)
+        if self._turn is not None:
+            self._turn = threading.Lock()
 
 
 _LOCK_WRITERS = text("SELECT version FROM plan_state WHERE id = 1 FOR UPDATE")
@@ -270,10 +312,36 @@ def _sqlite_engine(url: URL) -> Engine:
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         write = bool(connection.get_execution_options().get(WRITE_OPTION))
-        connection.exec_driver_sql(f"PRAGMA query_only={'OFF' if write else 'ON'}")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        try:
+            driver.execute(f"PRAGMA query_only={'OFF' if write else 'ON'}")
+            if write:
+                _begin_writing(driver)
+            else:
+                driver.execute("BEGIN")
+        except sqlite3.OperationalError as error:
+            raise OperationalError("BEGIN", None, error) from error
 
     return engine
+
+
+def _begin_writing(connection: sqlite3.Connection) -> None:
+    """Take the write lock of the file, looking again every few milliseconds while another process holds it."""
+    give_up_at = time.monotonic() + LOCK_TIMEOUT_SECONDS
+    connection.execute(f"PRAGMA busy_timeout={LOOK_AGAIN_MS}")
+    try:
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+                if not is_busy or time.monotonic() > give_up_at:
+                    raise
+            else:
+                return
+    finally:
+        connection.execute(f"PRAGMA busy_timeout={int(LOCK_TIMEOUT_SECONDS * 1000)}")
 
 
 def _enter_wal(connection: Any) -> None:
@@ -290,13 +358,13 @@ def _enter_wal(connection: Any) -> None:
             return
 
 
-def _forget_connections_after_fork(engine: Engine) -> None:
-    """Give a forked child (a gunicorn worker) a pool of its own instead of its parent's sockets and files."""
-    held = weakref.ref(engine)
+def _forget_after_fork(database: Database) -> None:
+    """Give a forked child (a gunicorn worker) a pool and turns of its own instead of its parent's sockets, files and lock."""
+    held = weakref.ref(database)
 
     def forget() -> None:
-        engine = held()
-        if engine is not None:
-            engine.dispose(close=False)
+        database = held()
+        if database is not None:
+            database.forget_connections()
 
     os.register_at_fork(after_in_child=forget)

@@ -38,13 +38,18 @@ def translated() -> Iterator[None]:
     except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError) as error:
         if "readonly database" in str(error) or "no such" in str(error):
             raise StorageMisuse(_cause(error)) from error
-        raise SourceUnavailable(
-            f"the database did not answer in time or is busy: {_cause(error)}",
-            source="database",
-            retry_after_seconds=RETRY_AFTER_SECONDS,
-        ) from error
+        raise busy(_cause(error)) from error
     except exc.SQLAlchemyError as error:
         raise StorageMisuse(_cause(error)) from error
+
+
+def busy(why: str) -> SourceUnavailable:
+    """Return the error of a database that is locked or unreachable."""
+    return SourceUnavailable(
+        f"the database did not answer in time or is busy: {why}",
+        source="database",
+        retry_after_seconds=RETRY_AFTER_SECONDS,
+    )
 
 
 def _cause(error: Exception) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -264,6 +265,60 @@ def test_a_locked_database_is_unavailable_for_now(
         assert raised.value.source == "database"
     finally:
         impatient.dispose()
+
+
+def test_threads_of_a_process_write_in_turn_and_nobody_waits_for_ever(
+    units: SqlUnitOfWorkFactory,
+) -> None:
+    order: list[str] = []
+    inside, waits = threading.Event(), threading.Event()
+
+    def second() -> None:
+        assert inside.wait(30)
+        waits.set()
+        with units(write=True) as unit:
+            order.append("second begins")
+            unit.plans.bump()
+            unit.commit()
+
+    thread = threading.Thread(target=second)
+    thread.start()
+    with units(write=True) as unit:
+        inside.set()
+        assert waits.wait(30)
+        unit.plans.bump()
+        order.append("first ends")
+        unit.commit()
+    thread.join(timeout=30)
+    assert order == ["first ends", "second begins"]
+    with units() as unit:
+        assert unit.plans.version() == 2
+
+
+def test_a_turn_is_given_back_after_a_commit_a_rollback_and_a_failure_to_begin(
+    units: SqlUnitOfWorkFactory, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if database.dialect != "sqlite":
+        pytest.skip("PostgreSQL queues its writers itself")
+    with units(write=True) as unit:
+        unit.plans.bump()
+        unit.commit()
+        # The commit ends it, not the end of the block.
+        with units(write=True) as other:
+            other.plans.bump()
+    with monkeypatch.context() as broken:
+        broken.setattr("storage.database._begin_writing", lambda _driver: _fail())
+        with pytest.raises(SourceUnavailable):
+            units(write=True).__enter__()
+    with units(write=True) as unit:
+        assert unit.plans.version() == 1  # the second one was rolled back
+        monkeypatch.setattr("storage.database.LOCK_TIMEOUT_SECONDS", 0.05)
+        with pytest.raises(SourceUnavailable, match="another thread is writing"):
+            units(write=True).__enter__()
+
+
+def _fail() -> None:
+    raise sqlite3.OperationalError("disk I/O error")
 
 
 def test_an_unreachable_server_is_unavailable_for_now() -> None:
