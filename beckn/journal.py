@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 from models.domain.errors import SourceUnavailable
 
-GATHER_SECONDS = 0.01
+GATHER_SECONDS = 0.02
 """How close together commits may come before more is gathered for one. [s]"""
 
 T = TypeVar("T")

@@ -41,8 +41,11 @@ IDLE_SECONDS = 1.0
 """How long the thread sleeps where nothing is due and nobody wakes it. [s]"""
 
 GATHER_SECONDS = 0.03
-CROWD, CROWD_SECONDS = 8, 0.1
+CROWD, CROWD_SECONDS = 4, 0.2
 """How long work is gathered before it is done, also where there was so much the last time. [s]"""
+
+MOST_AT_ONCE = 100
+"""How much work is done at once; where there was so much, the next is begun without a pause."""
 
 PRUNE_SECONDS = 3600.0
 KEEP_MESSAGES = timedelta(days=90)
@@ -335,7 +338,7 @@ class Node:
 
     # --- the outbox ---------------------------------------------------------------------------
 
-    def drain(self, limit: int = 100) -> int:
+    def drain(self, limit: int = MOST_AT_ONCE) -> int:
         """Do what is due now, and give up what nobody answered."""
         return self._outbox.drain(limit)
 
@@ -379,7 +382,8 @@ class Node:
             if not done:
                 self._wanted.wait(IDLE_SECONDS)
             # What comes in a burst is worked on together: nobody waits for a callback, but everybody for an ACK.
-            self._stopped.wait(CROWD_SECONDS if done >= CROWD else GATHER_SECONDS)
+            if done < MOST_AT_ONCE:
+                self._stopped.wait(CROWD_SECONDS if done >= CROWD else GATHER_SECONDS)
 
 
 def _with_request(work: Work, seq: int) -> Work:
