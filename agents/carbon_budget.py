@@ -88,7 +88,7 @@ class CarbonBudget:
 
     def left_after(self, carbon_kg: FloatArray) -> DaysLeft:
         """Return what is left of the budgets when each day emits so much, shape (days,). [kg]"""
-        return DaysLeft(self.days, self.limit_kg - carbon_kg, self.slack_kg)
+        return DaysLeft(self.days, self.limit_kg, self.limit_kg - carbon_kg, self.slack_kg)
 
     def charged(self, charge_gbp_per_kg: FloatArray) -> dict[date, float]:
         """Return the days with a charge. [GBP/kg]"""

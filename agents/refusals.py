@@ -6,12 +6,15 @@ from datetime import timedelta
 
 import numpy as np
 
+from agents.describe import CARBON_BUDGET
 from agents.refusals_bent import bent_rule
-from agents.wording import significant, when
+from agents.wording import budget_text, significant, when
 from models.domain.job import Flexibility, Job
 from models.domain.plan import Refusal, Relaxation
 from models.domain.time import Horizon, format_utc
 from models.optimise.award import UNSERVED, Assignment
+from models.optimise.budget import DaysLeft
+from models.optimise.budget_refuse import least_breach
 from models.optimise.limits import binding
 from models.optimise.options import Closed, JobOptions, Weights
 from models.optimise.pattern_options import PatternOptions
@@ -76,6 +79,7 @@ def refuse(
     table: PricedTable,
     weights: Weights,
     *,
+    left: DaysLeft | None = None,
     looks_for_changes: bool = True,
 ) -> Refusal:
     """Return the refusal of an unserved job, with changes that were planned to check them.
@@ -85,6 +89,7 @@ def refuse(
         k: The job's position.
         table: What options were priced on.
         weights: The objective.
+        left: What the plan leaves of carbon budgets: no change is offered that would break one.
         looks_for_changes: False: only the reason, for jobs beyond the effort of `looked_after`.
     """
     mine = plan.options[k]
@@ -98,8 +103,10 @@ def refuse(
     latest = min(table.horizon.end, now + SEARCHED_AHEAD)
     earliest = plan.neighbours(k)[0]
     release = max(mine.job.release, table.horizon.start_of(max(earliest or 0, mine.first_start)))
-    found = relaxations(mine.job, table, weights, plan.room_kw, latest, release)[:OFFERED]
-    offered = tuple(_offer(answer, table) for answer in found)
+    found = relaxations(mine.job, table, weights, plan.room_kw, latest, release)
+    if left is not None:
+        found = [each for each in found if left.admits(each.options, each.pick, table)]
+    offered = tuple(_offer(answer, table) for answer in found[:OFFERED])
     return Refusal(
         job_id=mine.job.job_id,
         rule=rule,
@@ -108,6 +115,24 @@ def refuse(
         relaxations=offered,
         options_considered=mine.count,
         tried=tuple(TRIED.values()),
+    )
+
+
+def over_budget(plan: Assignment, k: int, table: PricedTable, left: DaysLeft) -> Refusal | None:
+    """Return the refusal of an unserved job for the carbon budget of a day; None where it has no run with its power anyway."""
+    mine = plan.options[k]
+    found = least_breach(plan, k, table, left.days, left.left_kg)
+    if found is None:
+        return None
+    day, over_kg = found
+    told = budget_text(left.days.dates[day], left.limit_kg + over_kg, left.limit_kg)
+    return Refusal(
+        job_id=mine.job.job_id,
+        rule=CARBON_BUDGET,
+        detail=f"no window with the power it needs keeps the carbon budget: at the least {told}",
+        smallest_relaxation=None,
+        options_considered=mine.count,
+        tried=("every window with the power it needs, in the plan as it stands",),
     )
 
 

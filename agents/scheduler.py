@@ -21,7 +21,7 @@ from agents.certificate import (
     notes_on,
     short_budgets,
 )
-from agents.describe import CARBON_BUDGET, Describer, savings_between
+from agents.describe import Describer, savings_between
 from agents.faults import PolicyVeto, handling
 from agents.ground import held_power
 from agents.messages import (
@@ -33,17 +33,16 @@ from agents.messages import (
     Refused,
     SlotArray,
 )
-from agents.refusals import looked_after, refuse
+from agents.refusals import looked_after, over_budget, refuse
 from agents.started import moved
 from agents.view import Outcome, PolicyAgentView, Situation
-from agents.wording import award_sentence, budget_text
+from agents.wording import award_sentence
 from models.domain.job import Job
 from models.domain.plan import Award, Refusal
 from models.domain.signal import Quality, worst_quality
 from models.optimise.assignment import UNSERVED, Assignment
-from models.optimise.budget_refuse import least_breach
+from models.optimise.budget import DaysLeft
 from models.optimise.options import Weights, must_run_on_arrival
-from models.optimise.table import PricedTable
 
 NAME = "chair"
 """Sender name of the scheduler."""
@@ -65,19 +64,18 @@ def negotiate(situation: Situation) -> Outcome:
     plan, table, minutes = attempt.plan, attempt.table, attempt.minutes
     weights = policy_agent.weights_of(situation.policy)
     helped = looked_after(plan)
+    left = None if budget is None else budget.left_after(budget.carbon_kg(plan, table))
     refusals = [
         *situation.refused,
         *(
-            _over_budget(attempt, budget, k) or _refuse(plan, k, table, weights, k in helped)
+            _refuse(attempt, k, weights, left, k in helped)
             for k in range(len(plan.options))
             if plan.choice[k] == UNSERVED
         ),
     ]
     last = attempt.rounds.state.prices.rounds
     _judge(situation, attempt, proof, budget, last)
-    kappa, left = situation.policy.kappa_gbp_per_kg, None
-    if budget is not None and proof.carbon_kg is not None:
-        left = budget.left_after(proof.carbon_kg)
+    kappa = situation.policy.kappa_gbp_per_kg
     describer = Describer.of(table, situation.signals, kappa, left)
     awards = tuple(
         _award(describer, plan, k) for k in range(len(plan.options)) if plan.choice[k] != UNSERVED
@@ -143,28 +141,15 @@ def _judge(
 
 
 def _refuse(
-    plan: Assignment, k: int, table: PricedTable, weights: Weights, is_helped: bool
+    attempt: Attempt, k: int, weights: Weights, left: DaysLeft | None, is_helped: bool
 ) -> Refusal:
+    plan, table = attempt.plan, attempt.table
     with handling(plan.options[k].job.job_id, "refusing"):
-        return refuse(plan, k, table, weights, looks_for_changes=is_helped)
-
-
-def _over_budget(attempt: Attempt, budget: CarbonBudget | None, k: int) -> Refusal | None:
-    """Return the refusal of a job left out for the carbon budget of a day; None where something else keeps it out now."""
-    if budget is None or k not in attempt.over_budget:
-        return None
-    plan, job = attempt.plan, attempt.plan.options[k].job
-    left = budget.limit_kg - budget.carbon_kg(plan, attempt.table)
-    found = least_breach(plan, k, attempt.table, budget.days, left)
-    if found is None:
-        return None
-    day, over_kg = found
-    told = budget_text(budget.days.dates[day], budget.limit_kg + over_kg, budget.limit_kg)
-    text = f"no window with the power it needs keeps the carbon budget: at the least {told}"
-    return Refusal(
-        job.job_id, CARBON_BUDGET, text, None, options_considered=plan.options[k].count,
-        tried=("every window with the power it needs, in the plan as it stands",),
-    )  # fmt: skip
+        if left is not None and k in attempt.over_budget:
+            refusal = over_budget(plan, k, table, left)
+            if refusal is not None:
+                return refusal
+        return refuse(plan, k, table, weights, left=left, looks_for_changes=is_helped)
 
 
 def _award(describer: Describer, plan: Assignment, k: int) -> Award:

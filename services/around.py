@@ -11,7 +11,10 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cached_property
 
+import numpy as np
+
 from agents import policy_agent
+from agents.carbon_budget import TOLERANCE as BUDGET_SLACK
 from agents.links import tightened_windows
 from agents.view import JobAgentView
 from models.domain.asset import Asset
@@ -19,7 +22,7 @@ from models.domain.job import OPEN_STATUSES, Job, JobStatus
 from models.domain.plan import Certificate, Deferral, NegotiationStatus, Refusal
 from models.domain.ports import JobPlan, UnitOfWork
 from models.domain.time import Horizon, ceil_slot
-from models.optimise.budget import london_days
+from models.optimise.budget import DaysLeft, london_days
 from models.optimise.table import PricedTable
 from models.optimise.terms import Incumbent
 from services.context import Context
@@ -196,6 +199,17 @@ def proof_in_force(context: Context, uow: UnitOfWork) -> Certificate | None:
         return None
     newest = uow.plans.negotiations(status=NegotiationStatus.COMMITTED, limit=1).items
     return newest[0].certificate if newest else None
+
+
+def budget_left(context: Context, proof: Certificate | None, horizon: Horizon) -> DaysLeft | None:
+    """Return what the plan in force leaves of the carbon budget of each London day, at least 0; None without a budget."""
+    limit_kg = context.policy.carbon_budget_kg_per_day
+    if limit_kg is None:
+        return None
+    days = london_days(horizon)
+    emits = {} if proof is None else dict(proof.carbon_kg_by_day)
+    left_kg = np.array([max(limit_kg - emits.get(day, 0.0), 0.0) for day in days.dates])
+    return DaysLeft(days, limit_kg, left_kg, BUDGET_SLACK * max(limit_kg, 1.0))
 
 
 def charged(table: PricedTable, proof: Certificate | None) -> PricedTable:

@@ -9,7 +9,7 @@ from agents import policy_agent
 from agents.describe import Describer, savings_between
 from agents.faults import JobFault
 from agents.job_agent import options_for
-from agents.refusals import refuse
+from agents.refusals import over_budget, refuse
 from agents.wording import award_sentence
 from models.domain.asset import Asset
 from models.domain.errors import PlanningFailed
@@ -25,10 +25,12 @@ from models.domain.plan import (
 )
 from models.domain.time import floor_slot
 from models.optimise.assignment import UNSERVED, Assignment, Links, Options
+from models.optimise.budget import DaysLeft
+from models.optimise.budget_refuse import cheapest_within
 from models.optimise.options import must_run_on_arrival
 from models.optimise.table import PricedTable
 from services import market_claims, room
-from services.around import Around, around, charged, proof_in_force
+from services.around import Around, around, budget_left, charged, proof_in_force
 from services.context import Context
 from services.situation import FAULT, horizon_for
 
@@ -58,6 +60,8 @@ class Alone:
     around: Around
     proof: Certificate | None
     """Certificate of the plan in force, where there is a carbon budget."""
+    left: DaysLeft | None = None
+    """What the plan in force leaves of the carbon budget, for a job that has no part of it yet."""
 
     @property
     def pick(self) -> int:
@@ -118,10 +122,19 @@ def alone(
     first = near.first_successor if before_successors else None
     latest_end = None if first is None else horizon.index_of(first[1])
     plan = Lone([options], Links.none(1), table.room_kw, latest_end=latest_end)
-    pick = UNSERVED if near.is_shut else plan.best(0)
+    left = None if near.incumbent(horizon) else budget_left(context, proof, horizon)
+    pick = UNSERVED if near.is_shut else _best(plan, table, left)
     if pick != UNSERVED:
         plan.place(0, pick)
-    return Alone(job, table, options, plan, describer, near, proof)
+    return Alone(job, table, options, plan, describer, near, proof, left)
+
+
+def _best(plan: Lone, table: PricedTable, left: DaysLeft | None) -> int:
+    """Return the option the job would take, or `UNSERVED`."""
+    pick = plan.best(0)
+    if pick == UNSERVED or left is None or left.admits(plan.options[0], pick, table):
+        return pick
+    return cheapest_within(plan, 0, table, left.days, left.left_kg + left.slack_kg)
 
 
 def answer(context: Context, facing: Alone) -> Answer:
@@ -135,7 +148,11 @@ def answer(context: Context, facing: Alone) -> Answer:
         return Answer(None, baseline, None, None, None, shut, near.stands.deferral)
     if facing.pick == UNSERVED:
         weights = policy_agent.weights_of(context.policy)
-        refusal = refuse(facing.plan, 0, facing.table, weights)
+        refusal = None
+        if facing.left is not None:
+            refusal = over_budget(facing.plan, 0, facing.table, facing.left)
+        if refusal is None:
+            refusal = refuse(facing.plan, 0, facing.table, weights, left=facing.left)
         return Answer(None, baseline, None, None, refusal, refusal.detail)
     placed = facing.describer.placement(facing.options, facing.pick)
     savings = savings_between(baseline.placement, placed)

@@ -160,13 +160,20 @@ class DaysLeft:
 
     Attributes:
         days: The London days.
+        limit_kg: The budget of a day. [kg]
         left_kg: Below 0 where a day is over budget, shape (days,). [kg]
         slack_kg: Excess that counts as rounding. [kg]
     """
 
     days: Days
+    limit_kg: float
     left_kg: FloatArray
     slack_kg: float
+
+    def admits(self, options: Options, pick: int, table: PricedTable) -> bool:
+        """Return whether one more run would keep every budget; days it does not touch do not count."""
+        kg = listed_by_day(options, np.array([pick]), table, self.days)[0]
+        return not ((kg > self.slack_kg) & (kg > self.left_kg + self.slack_kg)).any()
 
     def breaks(self, options: Options, pick: int, table: PricedTable) -> BoolArray:
         """Return which options of a job, in place of the one it has, would put a day over budget or more so."""

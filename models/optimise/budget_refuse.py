@@ -43,11 +43,34 @@ def leave_out(
             emitted[k] = 0.0
         out += gone
     for k in sorted(out, key=lambda each: (depth[each], -penalty[each], each)):
-        pick = _fitting(plan, k, table, days, left_kg + slack_kg - emitted.sum(axis=0))
+        pick = cheapest_within(plan, k, table, days, left_kg + slack_kg - emitted.sum(axis=0))
         if pick != UNSERVED:
             plan.place(k, pick)
             emitted[k] = _emitted(plan, k, table, days)
     return frozenset(k for k in out if plan.choice[k] == UNSERVED)
+
+
+def cheapest_within(
+    plan: Assignment, k: int, table: PricedTable, days: Days, left_kg: FloatArray
+) -> int:
+    """Return the cheapest run of an unserved job that fits into power and budgets, or `UNSERVED`.
+
+    Args:
+        plan: With the job unserved.
+        k: Its position.
+        table: What its options were priced on.
+        days: London days of the table.
+        left_kg: What it may emit on each day, rounding included, shape (days,). [kg]
+    """
+    if any(plan.choice[p] == UNSERVED for p in plan.links.before[k]):
+        return UNSERVED
+    mine, picks = plan.options[k], _able(plan, k, days)
+    if picks.size:
+        picks = picks[(listed_by_day(mine, picks, table, days) <= left_kg).all(axis=1)]
+    if not picks.size:
+        return UNSERVED
+    worth = [mine.objective_of(int(n)) - mine.charge_of(int(n)) for n in picks]
+    return int(picks[int(np.argmin(worth))])
 
 
 def least_breach(
@@ -127,16 +150,3 @@ def _able(plan: Assignment, k: int, days: Days) -> IntArray:
     if isinstance(mine, JobOptions):
         return np.flatnonzero(plan.available(k) & (mine.closed == Closed.OPEN))
     return np.flatnonzero(plan.available(k))
-
-
-def _fitting(plan: Assignment, k: int, table: PricedTable, days: Days, left_kg: FloatArray) -> int:
-    """Return the cheapest run of an unserved job that fits into power and budgets, or `UNSERVED`."""
-    if any(plan.choice[p] == UNSERVED for p in plan.links.before[k]):
-        return UNSERVED
-    mine, picks = plan.options[k], _able(plan, k, days)
-    if picks.size:
-        picks = picks[(listed_by_day(mine, picks, table, days) <= left_kg).all(axis=1)]
-    if not picks.size:
-        return UNSERVED
-    worth = [mine.objective_of(int(n)) - mine.charge_of(int(n)) for n in picks]
-    return int(picks[int(np.argmin(worth))])

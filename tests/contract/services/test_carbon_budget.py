@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -11,13 +13,15 @@ import pytest
 from agents.carbon_budget import committed_kg
 from agents.ground import first_open_slot, held_power
 from agents.policy import Policy
+from models.domain.job import Flexibility
 from models.domain.time import SLOT
 from models.optimise.budget import london_days
 from models.optimise.table import price_table
-from services import controls
+from services import controls, submit
 from services.situation import load, situation
+from services.types import JobDraft
 from tests.support.fleet import NOON
-from tests.support.world import OPERATOR, World, hours, submitted, with_cluster
+from tests.support.world import OPERATOR, World, hours, placed, submitted, with_cluster
 
 TODAY = date(2026, 11, 21)
 
@@ -73,3 +77,50 @@ def test_without_a_budget_nothing_is_read(make_world: Callable[..., World]) -> N
     world.at(NOON + hours(3))
     spent, _ = committed(world)
     assert spent == {}
+
+
+def draft(**changes: Any) -> JobDraft:
+    """Return a job of 2 h and 10 kW: 2 kg, with 100 g everywhere."""
+    wanted = JobDraft(duration=hours(2), latest_finish=NOON + hours(8), estimated_power_kw=10.0)
+    return replace(wanted, **changes)
+
+
+@pytest.mark.parametrize("flexibility", ["deferrable", "interruptible"])
+def test_a_quote_keeps_the_carbon_budget_as_planning_would(
+    make_world: Callable[..., World], flexibility: str
+) -> None:
+    world = make_world(policy=Policy(1.0, carbon_budget_kg_per_day=3.0))
+    with_cluster(world)
+    submitted(world, latest_finish=NOON + hours(8))  # 2 of the 3 kg of today
+    kind: dict[str, Any] = {"flexibility": Flexibility(flexibility)}
+    told = submit.estimate(world.context, OPERATOR, draft(**kind))
+    assert told.placement is None
+    assert told.refusal is not None
+    assert told.refusal.rule == "carbon_budget"
+    assert "4 kg on 21 November, above the carbon budget of 3 kg" in told.refusal.detail
+    # Half as much fits today; of as much, half of it does.
+    half = submit.estimate(world.context, OPERATOR, draft(estimated_power_kw=5.0, **kind))
+    assert half.placement is not None
+    later = submit.estimate(world.context, OPERATOR, draft(latest_finish=NOON + hours(24), **kind))
+    assert later.placement is not None
+    assert later.placement.start >= NOON + hours(11)
+    # What planning does with it is the same.
+    job = submitted(world, is_planned=True, latest_finish=NOON + hours(24), **kind)
+    assert placed(world, job).start == later.placement.start
+
+
+@pytest.mark.parametrize(
+    ("budget_kg", "fields"),
+    [(21.5, {"latest_finish", "estimated_power_kw"}), (20.5, {"estimated_power_kw"})],
+)
+def test_no_change_is_offered_that_would_break_the_carbon_budget(
+    make_world: Callable[..., World], budget_kg: float, fields: set[str]
+) -> None:
+    # Another holds 95 of 100 kW until two o'clock, 19 kg. 5 kW beside it are 1 kg, 10 kW after it 2 kg.
+    world = make_world(policy=Policy(1.0, carbon_budget_kg_per_day=budget_kg))
+    with_cluster(world)
+    submitted(world, latest_finish=NOON + hours(2), estimated_power_kw=95.0)
+    told = submit.estimate(world.context, OPERATOR, draft(latest_finish=NOON + hours(2)))
+    assert told.refusal is not None
+    assert told.refusal.rule == "power"
+    assert {each.field for each in told.refusal.relaxations} == fields
