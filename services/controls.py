@@ -15,7 +15,7 @@ from models.domain.access import Caller
 from models.domain.errors import Conflict, FieldError, InvalidRequest
 from models.domain.job import FINAL_STATUSES, OPEN_STATUSES, Job, JobStatus
 from models.domain.ports import JobView, UnitOfWork
-from models.domain.time import ceil_slot, format_utc
+from models.domain.time import SLOT, ceil_slot, format_utc
 from models.optimise.options import Closed
 from services import planning, single
 from services.acts import do, must_be_open, must_not_be_frozen
@@ -309,9 +309,9 @@ def _check_event(view: JobView, event: str, moment: datetime, now: datetime) -> 
         )  # fmt: skip
     begins = award.placement.start
     if moment < begins - EARLY_START and event != "did_not_run":
-        raise Conflict(
-            f"job {job.job_id} is planned from {format_utc(begins)}; use run-now to start it earlier"
-        )
+        # Nothing starts before the next half-hour: where it is planned for that, there is only waiting.
+        advice = "use run-now to start it earlier" if begins - now > SLOT else "say so from then on"
+        raise Conflict(f"job {job.job_id} is planned from {format_utc(begins)}; {advice}")
     if event == "did_not_run" and now < begins:
         raise Conflict(f"its window opens at {format_utc(begins)}; cancel or hold the job instead")
 

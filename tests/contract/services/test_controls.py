@@ -388,19 +388,20 @@ def test_a_failed_run_gives_its_power_back(evening: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("event", "minutes", "text"),
+    ("event", "now", "text"),
     [
-        ("started", -10, "use run-now to start it earlier"),
-        ("completed", -10, "use run-now to start it earlier"),
-        ("did_not_run", None, "cancel or hold the job instead"),
+        ("started", 5.0, "use run-now to start it earlier"),
+        ("completed", 5.0, "use run-now to start it earlier"),
+        ("started", 5.8, "say so from then on"),
+        ("did_not_run", 5.9, "cancel or hold the job instead"),
     ],
 )
 def test_nothing_can_be_said_about_a_run_before_its_window(
-    evening: World, event: str, minutes: float | None, text: str
+    evening: World, event: str, now: float, text: str
 ) -> None:
     job_id = submitted(evening)
-    at = None if minutes is None else NOON + hours(6) + timedelta(minutes=minutes)
-    evening.clock.instant = NOON + hours(5.9)
+    at = None if event == "did_not_run" else NOON + hours(now)
+    evening.clock.instant = NOON + hours(now)
     with pytest.raises(Conflict, match=text):
         confirm(evening, job_id, event, at)
 
