@@ -126,7 +126,11 @@ def within_budget(
     if is_short:
         effort = situation.policy.planning_effort
         rearrange(best.plan, first.table, budget.days, budget.limit_kg, budget.committed_kg, effort)
-        out = leave_out(best.plan, best.table, budget.days, budget.left_kg, budget.slack_kg)
+        held = situation.incumbents or {}
+        holders = [k for k, mine in enumerate(best.plan.options) if mine.job.job_id in held]
+        out = leave_out(
+            best.plan, best.table, budget.days, budget.left_kg, budget.slack_kg, holders
+        )
         best = replace(best, over_budget=out)
     constant = budget.constant_gbp(budget.days.array(best.charges))
     proof = best.proof

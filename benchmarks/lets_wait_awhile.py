@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -198,13 +199,14 @@ def _unserved(work: Work, made: Plan) -> str:
     return f"{made.unserved} ({undone:,}; {made.undone_bound:,.0f})"
 
 
-def with_money(work: Work, slots: int) -> bool:
+def with_money(work: Work, slots: int, runs: Sequence[str], values: Sequence[str]) -> bool:
     """Print carbon and cost saved on national carbon and Agile prices of 2020, by value of carbon; gaps within the bar?"""
     carbon, price = national_carbon(slots), agile_price(slots)
     rows, is_kept, ends = [], True, work.deadline["semi-weekly"]
     for capacity in (UNLIMITED, MONEY_CAPACITY):
-        for kind, engine in ENGINES.items():
-            for name, kappa in VALUES_GBP_PER_KG.items():
+        for kind in runs:
+            for name in values:
+                kappa, engine = VALUES_GBP_PER_KG[name], ENGINES[kind]
                 worth = price + kappa * carbon if kappa < 100.0 else carbon
                 made = engine(work, ends, worth, capacity)
                 checked(work, ends, made, capacity, slots, in_one_piece=kind == "one piece")
@@ -233,6 +235,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--capacities", nargs="*", type=int, default=[45, 36, 30, 25])
     parser.add_argument("--deadlines", nargs="*", default=["next workday", "semi-weekly"])
     parser.add_argument("--runs", nargs="*", choices=list(ENGINES), default=list(ENGINES))
+    parser.add_argument(
+        "--values", nargs="*", choices=list(VALUES_GBP_PER_KG), default=list(VALUES_GBP_PER_KG)
+    )
     parser.add_argument("--short", action="store_true", help="published part and one capacity")
     parser.add_argument("--only", choices=["capacities", "money"], help="one part of the rest")
     asked = parser.parse_args(argv)
@@ -247,7 +252,7 @@ def main(argv: list[str] | None = None) -> int:
     if asked.only == "capacities":
         return int(not is_kept)
     print("On NESO's national carbon (hourly) and Agile prices of region J without VAT, semi-weekly:\n")  # fmt: skip
-    is_kept &= with_money(work, worth.size)
+    is_kept &= with_money(work, worth.size, asked.runs, asked.values)
     return int(not is_kept)
 
 

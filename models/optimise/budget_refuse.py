@@ -1,10 +1,13 @@
 """Leave jobs out of a plan whose carbon budget no run of theirs keeps: the least penalty for each kilogram first.
 
 What is left when charges, moves and the programme have done what they can. Whoever waits for a job that is left out is
-left out with it; in the end everybody who fits what remains gets a run again, the dearest to leave out first.
+left out with it, and whoever has a window already stays before newcomers of its priority. In the end everybody who fits
+what remains gets a run again, the dearest to leave out first.
 """
 
 from __future__ import annotations
+
+from collections.abc import Collection
 
 import numpy as np
 
@@ -14,9 +17,17 @@ from models.optimise.budget_programme import look_around
 from models.optimise.options import Closed, JobOptions
 from models.optimise.table import FloatArray, IntArray, PricedTable
 
+GIVEN = 1.5
+"""By what a window that was given counts more than one that is only asked for: newcomers of its priority give way."""
+
 
 def leave_out(
-    plan: Assignment, table: PricedTable, days: Days, left_kg: FloatArray, slack_kg: float
+    plan: Assignment,
+    table: PricedTable,
+    days: Days,
+    left_kg: FloatArray,
+    slack_kg: float,
+    holders: Collection[int] = (),
 ) -> frozenset[int]:
     """Take jobs out of a plan until every day keeps its budget; return those left out, by position.
 
@@ -26,12 +37,14 @@ def leave_out(
         days: London days of the table.
         left_kg: What each day may emit, at least 0, shape (days,). [kg]
         slack_kg: Excess that counts as rounding. [kg]
+        holders: Positions of the jobs that have a window by the plan in force.
     """
     emitted = np.zeros((len(plan.options), left_kg.size))
     for k in range(len(plan.options)):
         if plan.choice[k] != UNSERVED:
             emitted[k] = _emitted(plan, k, table, days)
     penalty = np.array([mine.unserved_gbp for mine in plan.options])
+    penalty[sorted(holders)] *= GIVEN
     depth = _depths(plan)
     out: list[int] = []
     while (over := emitted.sum(axis=0) - left_kg).max(initial=0.0) > slack_kg:

@@ -22,6 +22,7 @@ from agents.view import Held, Outcome, Situation
 from models.domain.job import Flexibility, Priority
 from models.domain.plan import PlanMethod
 from models.optimise.budget import london_days
+from models.optimise.terms import Incumbent
 from tests.support.fleet import NOON, a_job, an_asset
 from tests.support.planning import a_policy, a_situation, a_table, at_slot
 
@@ -57,6 +58,7 @@ def planned(
     spent_kg_by_day: Mapping[date, float] | None = None,
     owners: int = 1,
     max_power_kw: float = 100.0,
+    incumbents: Mapping[str, Incumbent] | None = None,
     **changes: Any,
 ) -> Outcome:
     """Plan jobs of 10 kWh at 10 kW on one large cluster, each free to run on either day; lists hold a value each."""
@@ -81,6 +83,7 @@ def planned(
         (an_asset(max_power_kw=max_power_kw),),
         policy=policy,
         spent_kg_by_day=spent_kg_by_day or {},
+        incumbents=incumbents or {},
     )
     return negotiate(situation)
 
@@ -155,6 +158,18 @@ def test_what_is_cheapest_to_leave_out_goes_first_and_takes_along_who_waits_for_
     assert {each.job_id: each.rule for each in alone.refusals} == {
         "job-0": "carbon_budget", "job-1": "predecessor"
     }  # fmt: skip
+
+
+def test_whoever_has_a_window_keeps_it_before_newcomers_of_its_priority() -> None:
+    # One kilogram on Saturday for two jobs that emit one each; the second has its window already.
+    sat = {
+        "latest_finish": EVE + timedelta(hours=2),
+        "incumbents": {"job-1": Incumbent("cluster-a", 20)},
+    }
+    assert [refusal.job_id for refusal in planned(2, 1.0, **sat).refusals] == ["job-0"]
+    # Not before work that matters more.
+    high = planned(2, 1.0, priority=[Priority.HIGH, Priority.NORMAL], **sat)
+    assert [refusal.job_id for refusal in high.refusals] == ["job-1"]
 
 
 def test_nobody_runs_on_a_day_that_other_work_alone_puts_over_budget() -> None:
