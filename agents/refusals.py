@@ -119,10 +119,10 @@ def refuse(
 
 
 def over_budget(plan: Assignment, k: int, table: PricedTable, left: DaysLeft) -> Refusal | None:
-    """Return the refusal of an unserved job for the carbon budget of a day; None where it has no run with its power anyway."""
+    """Return the refusal of an unserved job for the carbon budget of a day; None where that is not what keeps it out."""
     mine = plan.options[k]
     found = least_breach(plan, k, table, left.days, left.left_kg)
-    if found is None:
+    if found is None or found[1] <= left.slack_kg:
         return None
     day, over_kg = found
     told = budget_text(left.days.dates[day], left.limit_kg + over_kg, left.limit_kg)

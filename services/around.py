@@ -11,10 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import cached_property
 
-import numpy as np
-
 from agents import policy_agent
-from agents.carbon_budget import TOLERANCE as BUDGET_SLACK
+from agents.carbon_budget import CarbonBudget
 from agents.links import tightened_windows
 from agents.view import JobAgentView
 from models.domain.asset import Asset
@@ -202,14 +200,13 @@ def proof_in_force(context: Context, uow: UnitOfWork) -> Certificate | None:
 
 
 def budget_left(context: Context, proof: Certificate | None, horizon: Horizon) -> DaysLeft | None:
-    """Return what the plan in force leaves of the carbon budget of each London day, at least 0; None without a budget."""
+    """Return what the plan in force leaves of the carbon budget of each London day; None without a budget."""
     limit_kg = context.policy.carbon_budget_kg_per_day
     if limit_kg is None:
         return None
     days = london_days(horizon)
-    emits = {} if proof is None else dict(proof.carbon_kg_by_day)
-    left_kg = np.array([max(limit_kg - emits.get(day, 0.0), 0.0) for day in days.dates])
-    return DaysLeft(days, limit_kg, left_kg, BUDGET_SLACK * max(limit_kg, 1.0))
+    emits = days.array({} if proof is None else dict(proof.carbon_kg_by_day))
+    return CarbonBudget(days, limit_kg, emits).left_after(emits)
 
 
 def charged(table: PricedTable, proof: Certificate | None) -> PricedTable:

@@ -33,14 +33,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.sql import Executable
 
 from models.domain.errors import InvalidRequest
 from storage.faults import StorageMisuse, busy, translated
 
 LOCK_TIMEOUT_SECONDS = 30
-"""How long a writer waits for its turn before it gives up. [s]"""
+"""How long a writer waits for other threads of its process, and then for other processes, before it gives up. [s]"""
 
 LOOK_AGAIN_MS = 3
 """How long SQLite itself waits for a writer of another process before we look again. [ms]"""
@@ -320,8 +320,8 @@ def _sqlite_engine(url: URL) -> Engine:
                 _begin_writing(driver)
             else:
                 driver.execute("BEGIN")
-        except sqlite3.OperationalError as error:
-            raise OperationalError("BEGIN", None, error) from error
+        except sqlite3.Error as error:
+            raise DBAPIError.instance("BEGIN", None, error, sqlite3.Error) from error
 
     return engine
 

@@ -79,7 +79,8 @@ def cheapest_within(
         return UNSERVED
     mine, picks = plan.options[k], _able(plan, k, days)
     if picks.size:
-        picks = picks[(listed_by_day(mine, picks, table, days) <= left_kg).all(axis=1)]
+        kg = listed_by_day(mine, picks, table, days)
+        picks = picks[((kg <= left_kg) | (kg <= 0.0)).all(axis=1)]
     if not picks.size:
         return UNSERVED
     worth = [mine.objective_of(int(n)) - mine.charge_of(int(n)) for n in picks]
@@ -104,7 +105,8 @@ def least_breach(
     picks = _able(plan, k, days)
     if not picks.size:
         return None
-    over = listed_by_day(plan.options[k], picks, table, days) - left_kg
+    kg = listed_by_day(plan.options[k], picks, table, days)
+    over = np.where(kg > 0.0, kg - left_kg, 0.0)  # a day it does not touch is not its breach
     best = int(np.maximum(over, 0.0).sum(axis=1).argmin())
     day = int(over[best].argmax())
     return day, float(over[best, day])

@@ -307,7 +307,7 @@ def test_a_turn_is_given_back_after_a_commit_a_rollback_and_a_failure_to_begin(
         with units(write=True) as other:
             other.plans.bump()
     with monkeypatch.context() as broken:
-        broken.setattr("storage.database._begin_writing", lambda _driver: _fail())
+        broken.setattr("storage.database._begin_writing", lambda *_: _fail())
         with pytest.raises(SourceUnavailable):
             units(write=True).__enter__()
     with units(write=True) as unit:
@@ -319,6 +319,17 @@ def test_a_turn_is_given_back_after_a_commit_a_rollback_and_a_failure_to_begin(
 
 def _fail() -> None:
     raise sqlite3.OperationalError("disk I/O error")
+
+
+def test_a_file_that_is_no_database_is_an_error_of_storage(tmp_path: Path) -> None:
+    (tmp_path / "x.sqlite3").write_bytes(
+        b"no database at all, but long enough to be read as one" * 50
+    )
+    broken = open_database(f"sqlite:///{tmp_path}/x.sqlite3")
+    for write in (False, True):
+        with pytest.raises(StorageMisuse, match="not a database"):
+            broken.begin(write=write)
+    broken.dispose()
 
 
 def test_an_unreachable_server_is_unavailable_for_now() -> None:

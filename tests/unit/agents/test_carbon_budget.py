@@ -180,6 +180,10 @@ def test_nobody_runs_on_a_day_that_other_work_alone_puts_over_budget() -> None:
     assert outcome.awards == ()
     assert {refusal.rule for refusal in outcome.refusals} == {"carbon_budget"}
     assert dict(outcome.certificate.carbon_kg_by_day)[saturday] == pytest.approx(6.0)
+    # Where there is a Sunday, one of two has room then, and the other is told of Sunday: it would not touch Saturday.
+    sunday = planned(2, 1.0, spent_kg_by_day={saturday: 6.0})
+    assert [award.placement.start >= EVE + timedelta(hours=2) for award in sunday.awards] == [True]
+    assert "would emit 2 kg on 22 November" in sunday.refusals[0].detail
 
 
 def test_the_policy_agent_vetoes_a_plan_over_budget_by_its_own_sum(
