@@ -122,6 +122,8 @@ def percent(value: float | None) -> str:
         return UNKNOWN
     if abs(value) >= 10:
         return f"{MINUS if value < 0 else ''}{abs(value):.0f} %"
+    if 0 < abs(value) < 0.001:
+        return "less than 0.001 %"
     return f"{figures(value, 2)} %" if value else "0 %"
 
 

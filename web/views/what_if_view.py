@@ -24,6 +24,7 @@ from web.views.formatting import (
     capitalised,
     carbon_value,
     count,
+    is_nothing,
     kilograms,
     length,
     percent,
@@ -290,6 +291,11 @@ def _proof(found: WhatIf) -> str:
     certificate = found.certificate
     if certificate.gap_percent is None:
         return "A job would stay unserved, so the gap to the proven bound is not stated as a percentage."
+    if is_nothing(certificate.gap_percent):
+        return (
+            "No plan for the same work and signals is better at this value of carbon; the bound is proven, "
+            "not estimated."
+        )
     return (
         f"No plan for the same work and signals can be more than {percent(certificate.gap_percent)} better at this "
         "value of carbon; the bound is proven, not estimated."

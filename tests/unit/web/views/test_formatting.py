@@ -116,3 +116,11 @@ def test_power_and_energy_take_a_fitting_unit() -> None:
     ]
     assert f.kilowatt_hours(12_000.0) == "12 MWh"
     assert f.carbon_value(2666.67) == "£2,667/t"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "unknown"), (0.0, "0 %"), (3.8e-9, "less than 0.001 %"), (0.0071, "0.0071 %"), (1.5, "1.5 %")],
+)  # fmt: skip
+def test_percentages_do_not_print_the_noise_of_rounding(value: float | None, text: str) -> None:
+    assert f.percent(value) == text

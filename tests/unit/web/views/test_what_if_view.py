@@ -35,6 +35,17 @@ def test_another_current_value_is_a_preset_of_its_own() -> None:
     assert page.is_current
 
 
+def test_a_gap_that_is_only_rounding_is_told_as_none() -> None:
+    found, _ = shown(245.0)
+
+    def proof(gap_percent: float) -> str:
+        certificate = replace(found.certificate, gap_percent=gap_percent)
+        return shown(245.0, certificate=certificate)[1].proof
+
+    assert "signals is better at this value" in proof(3.8e-9)
+    assert "more than 1.5 % better" in proof(1.5)
+
+
 def test_changed_jobs_are_listed_with_signed_differences() -> None:
     found, page = shown(0.0)
     row = next(r for r in found.jobs if r.planned is not None and r.current is not None)
